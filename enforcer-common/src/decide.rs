@@ -1,0 +1,170 @@
+//! The policy semantics, written once: BPF maps in the kernel, `HashMap`s in
+//! tests, system calls in `explain`.
+
+use crate::cap::Cap;
+use crate::flow::{CANARY_PORT_PACKET, Flow, Protocol};
+use crate::layout::{AgentLimits, MAX_PORT_RULES, PortList, PortRule, PrefixKey};
+use crate::record::NO_RULE;
+use crate::vocabulary::{Hook, Reason, Verdict};
+
+/// Which of an agent's caps is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Charge {
+    /// Packets on the wire.
+    Packets,
+    /// Bytes at layer 3.
+    Bytes,
+    /// New TCP connections.
+    Connections,
+}
+
+/// What `decide` asks. A missing entry is `None`, and `None` denies.
+pub trait PolicyTables {
+    /// The agent's policy in the generation in force.
+    fn limits(&self, slot: u32) -> Option<&AgentLimits>;
+    /// Whether the agent is quarantined; a missing state is.
+    fn quarantined(&self, slot: u32) -> bool;
+    /// The port rules of the longest prefix that contains the address.
+    fn port_list(&self, key: &PrefixKey) -> Option<PortList>;
+    /// One port rule.
+    fn port_rule(&self, index: u32) -> Option<PortRule>;
+    /// Charges `units`; `false` refuses and charges nothing.
+    fn charge(&self, slot: u32, which: Charge, cap: &Cap, units: u64) -> bool;
+}
+
+/// A verdict with what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a decision that is not returned to the kernel enforces nothing"]
+pub struct Decision {
+    /// What the kernel is told.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that decided, or [`NO_RULE`].
+    pub rule: u32,
+    /// Audit mode turned a denial into a report.
+    pub audited: bool,
+}
+
+// === impl Decision ===
+
+impl Decision {
+    /// A denial that no rule names.
+    #[inline(always)]
+    pub const fn deny(reason: Reason) -> Self {
+        Self { verdict: Verdict::Deny, reason, rule: NO_RULE, audited: false }
+    }
+
+    #[inline(always)]
+    const fn by_rule(reason: Reason, rule: u32) -> Self {
+        Self { verdict: reason.verdict(), reason, rule, audited: false }
+    }
+
+    /// Audit mode reports what the policy would refuse. Quarantine, the
+    /// self-check, unassigned cgroups and our own faults still deny.
+    #[inline(always)]
+    fn in_mode(self, limits: &AgentLimits) -> Self {
+        let by_policy = self.reason.is_violation() || self.reason.is_cap();
+        if limits.is_audit() && by_policy {
+            return Self { verdict: Verdict::Allow, audited: true, ..self };
+        }
+        self
+    }
+}
+
+/// Decides one flow of the agent in `slot`. Every early exit is a deny with
+/// its own reason. `Err` is a packet that could not be read.
+#[inline(always)]
+pub fn decide(
+    tables: &impl PolicyTables,
+    hook: Hook,
+    slot: u32,
+    flow: &Result<Flow, Reason>,
+) -> Decision {
+    let Some(limits) = tables.limits(slot).filter(|l| l.policy_id != 0) else {
+        return Decision::deny(Reason::UnboundAgent);
+    };
+    let flow = match flow {
+        Ok(flow) if flow.is_canary() => return canary(hook, flow),
+        // Quarantine outranks every rule: a cut-off agent keeps no old allow.
+        _ if tables.quarantined(slot) => return Decision::deny(Reason::Quarantined),
+        Ok(flow) => flow,
+        Err(reason) => return Decision::deny(*reason).in_mode(limits),
+    };
+    let by_rule = match_rules(tables, limits.policy_id, flow);
+    if by_rule.reason != Reason::Rule {
+        return by_rule.in_mode(limits);
+    }
+    match exhausted_cap(tables, hook, slot, limits, flow) {
+        Some(reason) => Decision::by_rule(reason, by_rule.rule).in_mode(limits),
+        None => by_rule,
+    }
+}
+
+/// The self-check must reach the hook it tests, and be refused there.
+#[inline(always)]
+fn canary(hook: Hook, flow: &Flow) -> Decision {
+    if hook != Hook::Egress && flow.port == CANARY_PORT_PACKET {
+        return Decision { verdict: Verdict::Allow, ..Decision::deny(Reason::Canary) };
+    }
+    Decision::deny(Reason::Canary)
+}
+
+/// First match decides; the compiler has put denies first, then allows by
+/// descending prefix length.
+#[inline(always)]
+fn match_rules(tables: &impl PolicyTables, policy_id: u32, flow: &Flow) -> Decision {
+    let key = PrefixKey { policy_id, address: flow.destination.0 };
+    let Some(list) = tables.port_list(&key) else {
+        return Decision::deny(Reason::NoRule);
+    };
+    for i in 0..MAX_PORT_RULES {
+        if i >= list.count {
+            return Decision::deny(Reason::NoPort);
+        }
+        let Some(rule) = tables.port_rule(list.first + i) else {
+            return Decision::deny(Reason::Internal);
+        };
+        if rule.matches(flow) {
+            let reason = if rule.allow == 1 { Reason::Rule } else { Reason::DenyRule };
+            return Decision::by_rule(reason, rule.rule);
+        }
+    }
+    Decision::deny(Reason::NoPort)
+}
+
+/// Charges what this hook sees: `connect` the connection, egress the packet.
+#[inline(always)]
+fn exhausted_cap(
+    tables: &impl PolicyTables,
+    hook: Hook,
+    slot: u32,
+    limits: &AgentLimits,
+    flow: &Flow,
+) -> Option<Reason> {
+    let fits = |which, cap: &Cap, units: u32| {
+        cap.is_none() || tables.charge(slot, which, cap, u64::from(units))
+    };
+    if hook.is_connect() {
+        let fits =
+            flow.protocol != Protocol::TCP || fits(Charge::Connections, &limits.connections, 1);
+        return (!fits).then_some(Reason::ConnectionCap);
+    }
+    if hook != Hook::Egress {
+        return None;
+    }
+    if !fits(Charge::Packets, &limits.packets, flow.packets) {
+        return Some(Reason::PacketCap);
+    }
+    (!fits(Charge::Bytes, &limits.bytes, flow.bytes)).then_some(Reason::ByteCap)
+}
+
+impl PortRule {
+    /// Whether the flow's protocol and port are in this rule.
+    #[inline(always)]
+    pub fn matches(&self, flow: &Flow) -> bool {
+        let protocol = Protocol(self.protocol);
+        (protocol == Protocol::ANY || protocol == flow.protocol)
+            && (self.low..=self.high).contains(&flow.port)
+    }
+}

@@ -1,0 +1,165 @@
+//! Bounded header parsing: follows IHL and IPv6 extension headers to the
+//! transport header, and refuses what it cannot read.
+
+use crate::address::Address;
+use crate::flow::{Flow, Protocol};
+use crate::vocabulary::Reason;
+
+/// Bytes of a packet from its network header on. In the kernel an skb, in
+/// tests a slice.
+pub trait Packet {
+    /// `N` bytes at `offset`, or `None` where the packet ends before.
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
+    /// Length from the network header, in bytes.
+    fn len(&self) -> u32;
+    /// Packets on the wire: GSO segments, at least 1.
+    fn segments(&self) -> u32;
+    /// Whether there are no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+const IPV4_MIN_HEADER: u32 = 20;
+const IPV6_HEADER: u32 = 40;
+/// RFC 791 section 3.1: more-fragments flag and fragment offset.
+const IPV4_FRAGMENT_BITS: u16 = 0x3fff;
+/// RFC 791: option kinds.
+const OPT_END: u8 = 0;
+const OPT_NOP: u8 = 1;
+const OPT_LSRR: u8 = 131;
+const OPT_SSRR: u8 = 137;
+/// IHL 15 leaves 40 bytes of options; each takes at least one.
+const MAX_OPTIONS: u32 = 40;
+/// RFC 8200 section 4.1 lists each extension header at most once (destination
+/// options twice): seven. A longer chain is refused.
+const MAX_EXTENSIONS: u32 = 8;
+/// RFC 8200: extension header numbers.
+const EXT_HOP_BY_HOP: u8 = 0;
+const EXT_ROUTING: u8 = 43;
+const EXT_FRAGMENT: u8 = 44;
+const EXT_AUTH: u8 = 51;
+const EXT_NONE: u8 = 59;
+const EXT_DESTINATION: u8 = 60;
+const EXT_MOBILITY: u8 = 135;
+const EXT_HIP: u8 = 139;
+const EXT_SHIM6: u8 = 140;
+
+/// Reads a packet into the flow it belongs to.
+///
+/// # Errors
+/// The reason for which an unreadable packet is denied.
+#[inline(always)]
+pub fn parse(packet: &impl Packet) -> Result<Flow, Reason> {
+    let [first] = packet.load::<1>(0).ok_or(Reason::Truncated)?;
+    match first >> 4 {
+        4 => parse_v4(packet),
+        6 => parse_v6(packet),
+        _ => Err(Reason::NotIp),
+    }
+}
+
+#[inline(always)]
+fn parse_v4(packet: &impl Packet) -> Result<Flow, Reason> {
+    let header = packet.load::<20>(0).ok_or(Reason::Truncated)?;
+    let header_len = u32::from(header[0] & 0x0f) * 4;
+    if header_len < IPV4_MIN_HEADER {
+        return Err(Reason::UnreadableHeader);
+    }
+    if u16::from_be_bytes([header[6], header[7]]) & IPV4_FRAGMENT_BITS != 0 {
+        return Err(Reason::Fragment);
+    }
+    if header_len > IPV4_MIN_HEADER {
+        refuse_source_route(packet, header_len)?;
+    }
+    let destination = Address::v4([header[16], header[17], header[18], header[19]]);
+    transport(packet, destination, Protocol(header[9]), header_len)
+}
+
+/// Walks the IPv4 options: a source route would send the packet past the
+/// address that was judged.
+#[inline(always)]
+fn refuse_source_route(packet: &impl Packet, header_len: u32) -> Result<(), Reason> {
+    let mut at = IPV4_MIN_HEADER;
+    for _ in 0..MAX_OPTIONS {
+        if at >= header_len {
+            return Ok(());
+        }
+        let [kind] = packet.load::<1>(at).ok_or(Reason::Truncated)?;
+        match kind {
+            OPT_END => return Ok(()),
+            OPT_NOP => at += 1,
+            OPT_LSRR | OPT_SSRR => return Err(Reason::SourceRoute),
+            _ => {
+                let [len] = packet.load::<1>(at + 1).ok_or(Reason::Truncated)?;
+                if len < 2 {
+                    return Err(Reason::UnreadableHeader);
+                }
+                at += u32::from(len);
+            }
+        }
+    }
+    if at >= header_len { Ok(()) } else { Err(Reason::UnreadableHeader) }
+}
+
+#[inline(always)]
+fn parse_v6(packet: &impl Packet) -> Result<Flow, Reason> {
+    let destination = Address(packet.load::<16>(24).ok_or(Reason::Truncated)?);
+    let [mut next] = packet.load::<1>(6).ok_or(Reason::Truncated)?;
+    let mut at = IPV6_HEADER;
+    for _ in 0..MAX_EXTENSIONS {
+        match next {
+            EXT_HOP_BY_HOP | EXT_DESTINATION => {
+                let [following, len] = packet.load::<2>(at).ok_or(Reason::Truncated)?;
+                next = following;
+                at += (u32::from(len) + 1) * 8;
+            }
+            EXT_ROUTING => return Err(Reason::SourceRoute),
+            EXT_FRAGMENT => return Err(Reason::Fragment),
+            EXT_NONE | EXT_AUTH | EXT_MOBILITY | EXT_HIP | EXT_SHIM6 => {
+                return Err(Reason::UnreadableHeader);
+            }
+            _ => return transport(packet, destination, Protocol(next), at),
+        }
+    }
+    Err(Reason::UnreadableHeader)
+}
+
+#[inline(always)]
+fn transport(
+    packet: &impl Packet,
+    destination: Address,
+    protocol: Protocol,
+    at: u32,
+) -> Result<Flow, Reason> {
+    // Zero would read as "any protocol" in a rule.
+    if protocol == Protocol::ANY {
+        return Err(Reason::UnreadableHeader);
+    }
+    let port = if protocol.has_ports() {
+        let [_, _, high, low] = packet.load::<4>(at).ok_or(Reason::Truncated)?;
+        u16::from_be_bytes([high, low])
+    } else if at >= packet.len() {
+        return Err(Reason::Truncated);
+    } else {
+        0
+    };
+    Ok(Flow { destination, port, protocol, packets: packet.segments(), bytes: packet.len() })
+}
+
+/// A packet as plain bytes: what tests, fuzzers and `BPF_PROG_TEST_RUN` inputs
+/// are.
+impl Packet for &[u8] {
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        let start = usize::try_from(offset).ok()?;
+        self.get(start..)?.first_chunk::<N>().copied()
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from((**self).len()).unwrap_or(u32::MAX)
+    }
+
+    fn segments(&self) -> u32 {
+        1
+    }
+}

@@ -1,0 +1,33 @@
+//! What crosses the boundary between kernel and daemon, and what both sides
+//! must agree on: the closed vocabularies, the layouts of maps and records, the
+//! bounded header parser, and [`decide`], the policy semantics written once.
+//!
+//! Modules stand in the order a packet passes them.
+#![cfg_attr(not(any(test, feature = "user")), no_std)]
+
+#[macro_use]
+mod abi;
+
+mod address;
+mod cap;
+mod decide;
+mod flow;
+mod header;
+mod layout;
+mod record;
+mod tripwire;
+mod vocabulary;
+
+pub use abi::ABI_VERSION;
+pub use address::Address;
+pub use cap::{Cap, Meter, TICKS_PER_NS};
+pub use decide::{Charge, Decision, PolicyTables, decide};
+pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
+pub use header::{Packet, parse};
+pub use layout::{
+    AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, MAX_DEPTH, MAX_PORT_RULES,
+    OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND, SocketTag, outcome,
+};
+pub use record::{COMM_LEN, NO_RULE, Record};
+pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
+pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

@@ -1,0 +1,50 @@
+//! `enforcer.toml` and `conf.d`: what the daemon needs to know, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The daemon's settings as meant. Every path is absolute except `root`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Enforced root, relative to the cgroup2 mount; created if missing.
+    pub root: PathBuf,
+    /// Folder of `*.toml` policies, one agent a file.
+    pub policies: PathBuf,
+    /// Folder of `*.toml` credential inventories.
+    pub credentials: PathBuf,
+    /// Outbox, audit chain, persisted quarantines.
+    pub state_dir: PathBuf,
+    /// Where links and maps are pinned.
+    pub bpf_dir: PathBuf,
+    /// The control socket.
+    pub control_socket: PathBuf,
+    /// Trusted DNS servers.
+    pub resolvers: Vec<SocketAddr>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    pub metrics_listen: SocketAddr,
+    /// How many revocations are made before only quarantine and alert remain.
+    pub storm_budget: StormBudget,
+    /// Sizes of the kernel's tables; fixed while pins exist.
+    pub capacity: Capacity,
+}
+
+/// At most `revocations` in any window of `per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StormBudget {
+    /// Revocations allowed; 0 means never revoke automatically.
+    pub revocations: u32,
+    /// The sliding window.
+    pub per: Duration,
+}
+
+/// Entries in the kernel's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Agents, at least 1.
+    pub agents: u32,
+    /// Address prefixes over all agents and two generations.
+    pub prefixes: u32,
+    /// Port rules over all agents and two generations.
+    pub port_rules: u32,
+}
