@@ -233,6 +233,10 @@ pub enum Revoker {
 // === impl AgentName, CredentialId ===
 
 impl AgentName {
+    /// Parses a name.
+    pub fn parse(text: &str) -> Result<Self, ()> {
+        Ok(Self(text.into()))
+    }
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
