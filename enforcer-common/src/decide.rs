@@ -165,7 +165,8 @@ fn canary(hook: Hook, flow: &Flow) -> Decision {
 #[inline(always)]
 fn match_rules(tables: &impl PolicyTables, policy_id: u32, flow: &Flow) -> Decision {
     let key = PrefixKey { policy_id, address: flow.destination.0 };
-    let Some(list) = tables.port_list(&key) else {
+    // An empty list fences IPv4 off from the IPv6 prefix around `::ffff:0:0/96`.
+    let Some(list) = tables.port_list(&key).filter(|list| list.count != 0) else {
         return Decision::deny(Reason::NoRule);
     };
     for i in 0..MAX_PORT_RULES {
