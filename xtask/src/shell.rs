@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -54,26 +54,41 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a long command: the last line it printed beside a spinner, all of it in `log`.
+/// How a long command ended.
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    /// Standard output and standard error as they came, line by line.
+    pub(crate) lines: Vec<String>,
+}
+
+/// Runs a long command: the last line it printed beside a spinner, all of it in
+/// `log`. Its failure is an error.
 pub(crate) fn run_logged(title: &str, command: &mut Command, log: &Path) -> Result<()> {
-    let shown = format!("{command:?}");
+    let finished = run_watched(title, command, log)?;
+    if finished.status.success() {
+        return Ok(());
+    }
+    let tail = finished.lines.len().saturating_sub(TAIL_LINES);
+    let shown = finished.lines[tail..].join("\n");
+    bail!(
+        "{command:?}: {}; its last lines, all of them in {}:\n{shown}",
+        finished.status,
+        log.display()
+    )
+}
+
+/// As [`run_logged`], but how it ended is the caller's to judge.
+pub(crate) fn run_watched(title: &str, command: &mut Command, log: &Path) -> Result<Finished> {
     let progress = Progress::start(title);
     let (reader, writer) = io::pipe().context("make a pipe")?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    let mut child = command.spawn().with_context(|| format!("start {shown}"))?;
+    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
     // The command holds the pipe's writing end; the reader ends only when every copy is closed.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let tail = copy_lines(reader, log, &progress)?;
-    let status = child.wait().with_context(|| format!("wait for {shown}"))?;
+    let lines = copy_lines(reader, log, &progress)?;
+    let status = child.wait().with_context(|| format!("wait for {command:?}"))?;
     progress.finish(status.success());
-    if !status.success() {
-        bail!(
-            "{shown}: {status}; its last lines, all of them in {}:\n{}",
-            log.display(),
-            tail.join("\n")
-        );
-    }
-    Ok(())
+    Ok(Finished { status, lines })
 }
 
 fn copy_lines(reader: io::PipeReader, log: &Path, progress: &Progress) -> Result<Vec<String>> {
@@ -81,15 +96,12 @@ fn copy_lines(reader: io::PipeReader, log: &Path, progress: &Progress) -> Result
         fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     }
     let mut file = File::create(log).with_context(|| format!("create {}", log.display()))?;
-    let mut tail = Vec::new();
+    let mut lines = Vec::new();
     for line in BufReader::new(reader).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
+        let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
         writeln!(file, "{line}")?;
         progress.line(line.trim());
-        if tail.len() == TAIL_LINES {
-            tail.remove(0);
-        }
-        tail.push(line);
+        lines.push(line);
     }
-    Ok(tail)
+    Ok(lines)
 }

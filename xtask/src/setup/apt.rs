@@ -1,8 +1,10 @@
 //! Debian packages: which are missing, which can be had, and installing them.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::shell;
 use crate::workspace::Workspace;
@@ -71,4 +73,44 @@ pub(crate) fn apt_get(args: &[&str]) -> Command {
         .args(["-q", "-o", "DPkg::Lock::Timeout=120"])
         .args(args);
     command
+}
+
+/// Names of packages that start and end so; fetches the package lists when none does.
+pub(crate) fn names_like(workspace: &Workspace, start: &str, end: &str) -> Result<Vec<String>> {
+    let look = || -> Result<Vec<String>> {
+        let names = shell::output(Command::new("apt-cache").args(["pkgnames", start]))?;
+        Ok(names.lines().filter(|name| name.ends_with(end)).map(str::to_owned).collect())
+    };
+    let names = look()?;
+    if !names.is_empty() || !shell::is_root() {
+        return Ok(names);
+    }
+    update(workspace)?;
+    look()
+}
+
+/// Downloads a package and unpacks it into `target`; nothing is installed and
+/// none of its scripts run.
+pub(crate) fn unpack(workspace: &Workspace, package: &str, target: &Path) -> Result<()> {
+    if candidate(package).is_none() && shell::is_root() {
+        update(workspace)?;
+    }
+    let aside = workspace.tools().join("downloads").join(package);
+    fs::create_dir_all(&aside).with_context(|| format!("create {}", aside.display()))?;
+    let mut download = apt_get(&["download", package]);
+    // apt's own unprivileged user may not write below target/.
+    download.args(["-o", "APT::Sandbox::User=root"]).current_dir(&aside);
+    shell::run_logged(
+        &format!("download {package}"),
+        &mut download,
+        &workspace.logs().join("download.log"),
+    )?;
+    let archive = fs::read_dir(&aside)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "deb"));
+    let archive = archive.with_context(|| format!("apt-get download {package} left no archive"))?;
+    fs::create_dir_all(target).with_context(|| format!("create {}", target.display()))?;
+    shell::run(Command::new("dpkg").arg("--extract").arg(&archive).arg(target))?;
+    fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))
 }

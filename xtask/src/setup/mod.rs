@@ -3,6 +3,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod linker;
+pub(crate) mod testing;
 pub(crate) mod toolchain;
 
 use anyhow::Result;
@@ -60,7 +61,7 @@ fn install_missing(workspace: &Workspace, options: &Options) -> Result<bool> {
 }
 
 /// Looks only; changes nothing.
-pub(crate) fn missing(workspace: &Workspace, _options: &Options) -> Result<Vec<Step>> {
+pub(crate) fn missing(workspace: &Workspace, options: &Options) -> Result<Vec<Step>> {
     let toolchain = Toolchain::find();
     let mut steps = Vec::new();
     if toolchain.is_none() {
@@ -68,6 +69,9 @@ pub(crate) fn missing(workspace: &Workspace, _options: &Options) -> Result<Vec<S
     }
     if !linker::is_current(workspace, toolchain.as_ref()) {
         steps.push(linker::plan());
+    }
+    if options.tests {
+        steps.extend(testing::missing(workspace)?);
     }
     Ok(steps)
 }
