@@ -233,6 +233,11 @@ pub enum Revoker {
 // === impl AgentName, CredentialId ===
 
 impl AgentName {
+    /// Checks the alphabet; `None` where it is broken.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_name(text).then(|| Self(text.into()))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -240,8 +245,21 @@ impl AgentName {
 }
 
 impl CredentialId {
+    /// Checks the alphabet; `None` where it is broken.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_name(text).then(|| Self(text.into()))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// 1–64 of `a-z 0-9 - _ .`, the first a letter or digit.
+fn is_name(text: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 64
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|c| plain(c) || b"-_.".contains(&c))
 }
