@@ -106,8 +106,7 @@ fn from_file(path: &Path) -> Result<SecretString, SecretError> {
         return Err(SecretError::TooLong { path: path.into() });
     }
     let from = || path.display().to_string();
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| SecretError::NotText { from: from() })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::NotText { from: from() })?;
     match text.lines().next().map(str::trim_end) {
         Some(line) if !line.is_empty() => Ok(line.into()),
         _ => Err(SecretError::Empty { from: from() }),

@@ -8,5 +8,5 @@ mod window;
 mod watch;
 mod correlator;
 
-pub use finding::{Evidence, Finding};
 pub use correlator::Correlator;
+pub use finding::{Evidence, Finding};

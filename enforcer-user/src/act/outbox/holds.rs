@@ -65,8 +65,7 @@ impl Outbox {
         let read = self.read()?;
         let incidents = read.open_table(INCIDENTS).map_err(|e| self.failed(e))?;
         let known = incidents.get(incident.agent.as_str()).map_err(|e| self.failed(e))?;
-        let known: Option<Incident> =
-            known.map(|known| self.decode(known.value())).transpose()?;
+        let known: Option<Incident> = known.map(|known| self.decode(known.value())).transpose()?;
         Ok(known.is_some_and(|known| {
             known.boot_id == incident.boot_id && known.ktime_ns >= incident.ktime_ns
         }))

@@ -7,11 +7,11 @@ mod open;
 mod record;
 mod holds;
 
-pub use row::{NewRow, Row, RowState, Violation};
-pub use store::{Counts, Outbox, OutboxError};
+pub use holds::{Hold, Incident};
 pub use open::Opened;
 pub use record::{Decision, Recorded};
-pub use holds::{Hold, Incident};
+pub use row::{NewRow, Row, RowState, Violation};
+pub use store::{Counts, Outbox, OutboxError};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
 
 use super::holds::{HOLDS, INCIDENTS};
@@ -49,9 +50,7 @@ impl Outbox {
         match Self::open_sound(&path) {
             Ok(outbox) => Ok(Opened { outbox, moved_aside: Some(aside) }),
             Err(Problem::Other(error)) => Err(error),
-            Err(Problem::Damaged(damage)) => {
-                Err(file_failed(&path, std::io::Error::other(damage)))
-            }
+            Err(Problem::Damaged(damage)) => Err(file_failed(&path, std::io::Error::other(damage))),
         }
     }
 
@@ -66,8 +65,10 @@ impl Outbox {
     }
 
     fn open_checked(path: &Path, file: File) -> Result<Self, Problem> {
-        let mut database =
-            Database::builder().create_file(file).map_err(|error| opening(path, error))?;
+        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+        let mut database = Database::builder()
+            .create_with_backend(backend)
+            .map_err(|error| opening(path, error))?;
         if !database.check_integrity().map_err(|error| opening(path, error))? {
             return Err(Problem::Damaged("a checksum is wrong".into()));
         }
@@ -95,7 +96,9 @@ impl Outbox {
 
 fn opening(path: &Path, error: DatabaseError) -> Problem {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => Problem::Other(OutboxError::InUse { path: path.into() }),
+        DatabaseError::DatabaseAlreadyOpen => {
+            Problem::Other(OutboxError::InUse { path: path.into() })
+        }
         DatabaseError::Storage(StorageError::Corrupted(what)) => Problem::Damaged(what),
         // What redb says of a file that is not its own.
         DatabaseError::Storage(StorageError::Io(e))

@@ -127,7 +127,8 @@ fn the_storm_budget_outlives_a_restart_and_spares_revocations_by_hand() {
 fn a_later_alarm_and_another_boot_are_not_handled() {
     let dir = tempfile::tempdir().expect("a directory");
     let outbox = open(dir.path());
-    let alarm = |boot: &str, ktime_ns| Incident { agent: "a1".into(), boot_id: boot.into(), ktime_ns };
+    let alarm =
+        |boot: &str, ktime_ns| Incident { agent: "a1".into(), boot_id: boot.into(), ktime_ns };
     let decision = Decision { incident: Some(alarm("b1", 10)), ..Decision::default() };
     outbox.record(&decision, WIDE, now()).expect("recorded");
     let handled = |incident| outbox.handled(&incident).expect("asked");
