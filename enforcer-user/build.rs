@@ -44,14 +44,14 @@ fn embed(object: &Path, out: &Path) -> String {
 struct Aligned<T: ?Sized>(T);
 static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!(\"OUT_DIR\"), \"/enforcer.bpf.o\")));
 /// The kernel programs built into this binary; empty when it was built without them.
-pub static BPF_OBJECT: &[u8] = &ALIGNED.0;
+static BPF_OBJECT: &[u8] = &ALIGNED.0;
 "
     .to_owned()
 }
 
 fn absent() -> String {
     "/// The kernel programs built into this binary; empty when it was built without them.
-pub static BPF_OBJECT: &[u8] = &[];
+static BPF_OBJECT: &[u8] = &[];
 "
     .to_owned()
 }
