@@ -209,7 +209,9 @@ mod tests {
         for key in ["time", "seq", "kind", "agent", "verdict", "reason", "hook", "proto"] {
             assert!(json.get(key).is_some(), "{key} is missing");
         }
-        for key in ["destination", "process", "rule", "policy_generation", "credentials", "suppressed"] {
+        for key in
+            ["destination", "process", "rule", "policy_generation", "credentials", "suppressed"]
+        {
             assert!(json.get(key).is_some(), "{key} is missing");
         }
     }

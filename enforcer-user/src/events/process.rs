@@ -33,7 +33,8 @@ fn started_ns(stat: &str) -> Option<u128> {
 /// Time spent suspended: start times count it, `CLOCK_MONOTONIC` does not.
 fn suspended_ns() -> u128 {
     let read = |clock| {
-        clock_gettime(clock).map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()))
+        clock_gettime(clock)
+            .map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()))
     };
     let suspended = read(ClockId::CLOCK_BOOTTIME) - read(ClockId::CLOCK_MONOTONIC);
     u128::try_from(suspended).unwrap_or(0)
