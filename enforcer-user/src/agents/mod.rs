@@ -7,5 +7,5 @@ mod watch;
 
 pub use claims::{ClaimError, Claims};
 pub use mount::{MountError, cgroup2_mount};
-pub use scan::{Cgroup, Scan, processes, scan};
+pub use scan::{CANARY_CGROUP, Cgroup, Scan, processes, scan};
 pub use watch::{Of, Watch};

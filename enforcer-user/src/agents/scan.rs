@@ -10,6 +10,9 @@ use enforcer_common::MAX_DEPTH;
 use super::claims::{Claims, Pattern};
 use crate::policy::AgentName;
 
+/// Name of the cgroups that the self-check makes; never anybody's.
+pub const CANARY_CGROUP: &str = "enforcer-canary";
+
 /// One cgroup of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
@@ -85,6 +88,9 @@ fn assign(path: PathBuf, id: u64, claims: &Claims, found: &mut Scan) {
 /// the kernel looks no deeper for an agent.
 fn walk(mount: &Path, at: &Path, levels: u32, into: &mut BTreeMap<PathBuf, u64>) -> io::Result<()> {
     for child in children(&mount.join(at))? {
+        if child.ends_with(CANARY_CGROUP) {
+            continue;
+        }
         // Gone between the listing and now: not there.
         let Ok(meta) = fs::symlink_metadata(&child) else { continue };
         let path = child.strip_prefix(mount).unwrap_or(&child).to_owned();

@@ -2,4 +2,5 @@
 //! that what it tied holds.
 
 pub mod control;
+pub mod probe;
 pub mod protocol;
