@@ -70,7 +70,8 @@ pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     };
     let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(failed)?.collect();
     let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
-    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
     files.sort();
     Ok(files)
 }

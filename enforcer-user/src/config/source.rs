@@ -55,7 +55,8 @@ impl Source {
     /// It is missing, unreadable, not a regular file, larger than [`MAX_FILE`],
     /// or not UTF-8.
     pub fn read(path: &Path) -> Result<Self, Diagnostic> {
-        let failed = |error: std::io::Error| Diagnostic::file(path, format!("cannot read: {error}"));
+        let failed =
+            |error: std::io::Error| Diagnostic::file(path, format!("cannot read: {error}"));
         let meta = std::fs::metadata(path).map_err(failed)?;
         // A pipe or device would block or never end.
         if !meta.is_file() {

@@ -60,7 +60,7 @@ pub struct Event {
     /// What else there is to say, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// `CLOCK_MONOTONIC` of the kernel's decision; not shown.
+    /// `CLOCK_MONOTONIC` of the kernel's decision, 0 for the daemon's own; not shown.
     #[serde(skip)]
     pub ktime_ns: u64,
 }
@@ -120,10 +120,11 @@ pub struct Process {
 // === impl Event, EventKind ===
 
 impl Event {
-    /// An event of the daemon's own, happening now. The hub numbers it.
+    /// An event of the daemon's own, happening now; without a kernel time, so
+    /// that no rule counts it. The hub numbers it.
     pub fn now(kind: EventKind, message: impl Into<String>) -> Self {
-        let ktime_ns = monotonic_ns();
-        Self { message: Some(message.into()), ..Self::at(kind, ktime_ns) }
+        let at_now = Self::at(kind, monotonic_ns());
+        Self { message: Some(message.into()), ktime_ns: 0, ..at_now }
     }
 
     /// An empty event at a time of `CLOCK_MONOTONIC`. The hub numbers it.

@@ -86,7 +86,8 @@ fn not_an_address(text: &str) -> Problem {
     let host = text.split('/').next().unwrap_or(text);
     let letters = host.bytes().any(|b| b.is_ascii_alphabetic());
     if letters && !host.contains(':') {
-        let message = format!("{} is a name, and names are not supported by this version", quoted(text));
+        let message =
+            format!("{} is a name, and names are not supported by this version", quoted(text));
         return Problem::new(message)
             .hint("write the addresses it stands for, such as `192.0.2.7` or `2001:db8::/32`");
     }

@@ -28,8 +28,8 @@ impl Pattern {
         let bad = |why: String| Problem::new(format!("cgroup {} {why}", quoted(text)));
         let root = root.to_string_lossy();
         let example = || format!("write it relative to the cgroup2 mount: `{root}/name`");
-        let clean = !text.contains('\0')
-            && text.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let clean =
+            !text.contains('\0') && text.split('/').all(|part| !matches!(part, "" | "." | ".."));
         if !clean {
             return Err(bad("is not a clean relative path".into()).hint(example()));
         }

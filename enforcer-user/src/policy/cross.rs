@@ -77,7 +77,8 @@ pub(super) fn credentials(written: &[WrittenCredential], errors: &mut Diagnostic
     for credential in written {
         let id = credential.credential.id.as_str();
         let Some(other) = first.insert(id, &credential.id) else { continue };
-        let error = Diagnostic::at(credential.id.clone(), format!("credential `{id}` stands twice"));
+        let error =
+            Diagnostic::at(credential.id.clone(), format!("credential `{id}` stands twice"));
         errors.push(error.and(other.clone(), "the other one").hint("rename or remove one"));
     }
 }

@@ -17,8 +17,17 @@ use crate::policy::{AgentName, Credential, CredentialId, CredentialKind, Locatio
 const ROTATE_EVERY: Duration = Duration::from_secs(90 * 86_400);
 
 const KEYS: &[&str] = &[
-    "id", "agent", "agents", "shared", "kind", "scopes", "issued", "rotate_every", "expires",
-    "secret", "revoke",
+    "id",
+    "agent",
+    "agents",
+    "shared",
+    "kind",
+    "scopes",
+    "issued",
+    "rotate_every",
+    "expires",
+    "secret",
+    "revoke",
 ];
 
 const KINDS: &[(&str, CredentialKind)] = &[
@@ -111,7 +120,8 @@ fn date(value: Value<'_>) -> Option<Date> {
     let written = value.datetime(wanted)?;
     let day = written.date.filter(|_| written.time.is_none()).and_then(calendar_date);
     if day.is_none() {
-        value.error(Problem::new(format!("{written} is not a day")).hint(format!("write {wanted}")));
+        value
+            .error(Problem::new(format!("{written} is not a day")).hint(format!("write {wanted}")));
     }
     day
 }

@@ -69,7 +69,6 @@ fn checked(what: &str, text: &str) -> Result<Arc<str>, Problem> {
         return Ok(text.into());
     }
     let message = format!("{} is not a valid {what}", quoted(text));
-    Err(Problem::new(message).hint(
-        "1 to 64 of a-z, 0-9, `-`, `_`, `.`, starting with a letter or digit",
-    ))
+    Err(Problem::new(message)
+        .hint("1 to 64 of a-z, 0-9, `-`, `_`, `.`, starting with a letter or digit"))
 }

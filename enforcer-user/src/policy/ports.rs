@@ -3,8 +3,7 @@
 use crate::config::words::{Problem, one_of, quoted};
 use crate::policy::{Ports, Transport};
 
-const FORMS: &str =
-    "write `tcp/443`, `udp/8000-8100`, `tcp/any`, `icmp` or `any`";
+const FORMS: &str = "write `tcp/443`, `udp/8000-8100`, `tcp/any`, `icmp` or `any`";
 
 /// Every protocol and port.
 pub(super) const ALL: Ports = Ports { protocol: Transport::Any, low: 0, high: u16::MAX };

@@ -60,7 +60,8 @@ fn rate(value: Value<'_>, unit: Unit) -> Option<Rate> {
     };
     let period_ns = u64::try_from(period.as_nanos()).ok()?;
     if Cap::new(units, period_ns, burst).is_none() {
-        let message = format!("a burst of {burst} takes more than two years to refill at this rate");
+        let message =
+            format!("a burst of {burst} takes more than two years to refill at this rate");
         value.error(Problem::new(message).hint("choose a smaller burst or a higher rate"));
         return None;
     }

@@ -45,10 +45,8 @@ fn response(table: &Table<'_>, tripwire_taken: bool) -> Option<Response> {
     let count_value = when.need("count", "how many events, at least 1");
     let count = count_value.and_then(|value| value.count(1));
     let within = when.need("within", "such as \"10s\"").and_then(|v| v.parse(duration));
-    let location = Location {
-        file: table.source().path().clone(),
-        line: table.source().line(table.offset()),
-    };
+    let location =
+        Location { file: table.source().path().clone(), line: table.source().line(table.offset()) };
     let mut actions = actions?;
     actions.sort_unstable();
     actions.dedup();

@@ -14,9 +14,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 const SUPPORTED: &[&str] = &["oauth2", "webhook", "command"];
 
 /// Providers that a later version knows.
-const LATER: &[&str] = &[
-    "vault", "aws-iam", "aws-secrets", "gcp", "github", "gitlab", "slack", "openai", "anthropic",
-];
+const LATER: &[&str] =
+    &["vault", "aws-iam", "aws-secrets", "gcp", "github", "gitlab", "slack", "openai", "anthropic"];
 
 /// Reads the revoker.
 pub(super) fn revoker(table: &Table<'_>) -> Option<Revoker> {
@@ -111,9 +110,8 @@ fn checked_url(text: &str) -> Result<String, Problem> {
     match url.scheme() {
         "https" => Ok(text.to_owned()),
         "http" if is_loopback(&url) => Ok(text.to_owned()),
-        "http" => Err(Problem::new("the URL is plain http to another host").hint(
-            "use https; plain http is accepted to 127.0.0.0/8, [::1] and localhost only",
-        )),
+        "http" => Err(Problem::new("the URL is plain http to another host")
+            .hint("use https; plain http is accepted to 127.0.0.0/8, [::1] and localhost only")),
         other => Err(Problem::new(format!("the URL's scheme is {}", quoted(other)))
             .hint("write `https://…`")),
     }

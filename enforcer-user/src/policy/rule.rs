@@ -34,10 +34,8 @@ fn rule(allow: bool, table: &Table<'_>) -> Option<WrittenRule> {
     let ports = port_list(allow, table);
     let credential = table.get("credential");
     let id = credential.map(|value| value.parse(CredentialId::parse));
-    let location = Location {
-        file: table.source().path().clone(),
-        line: table.source().line(table.offset()),
-    };
+    let location =
+        Location { file: table.source().path().clone(), line: table.source().line(table.offset()) };
     let rule = Rule { allow, to: to?, ports: ports?, credential: id.flatten(), location };
     Some(WrittenRule { rule, credential: credential.map(|value| value.spot()) })
 }

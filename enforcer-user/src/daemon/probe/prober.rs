@@ -37,6 +37,7 @@ pub enum ProbeError {
 #[derive(Debug)]
 pub struct Prober {
     program: PathBuf,
+    arguments: Vec<&'static str>,
     child: Option<Running>,
 }
 
@@ -51,9 +52,13 @@ struct Running {
 // === impl Prober ===
 
 impl Prober {
-    /// A prober whose child is `program __probe`.
-    pub fn new(program: PathBuf) -> Self {
-        Self { program, child: None }
+    /// A prober whose child is this binary, whatever has become of its file.
+    pub fn new() -> Self {
+        Self::of(PathBuf::from("/proc/self/exe"), vec![SUBCOMMAND])
+    }
+
+    fn of(program: PathBuf, arguments: Vec<&'static str>) -> Self {
+        Self { program, arguments, child: None }
     }
 
     /// Shoots from `cgroup` (absolute).
@@ -63,7 +68,7 @@ impl Prober {
     pub async fn probe(&mut self, cgroup: &Path) -> Result<Report, ProbeError> {
         let mut child = match self.child.take() {
             Some(child) => child,
-            None => Running::start(&self.program)?,
+            None => Running::start(&self.program, &self.arguments)?,
         };
         let report =
             timeout(PATIENCE, child.ask(cgroup)).await.map_err(|_| ProbeError::Stuck)??;
@@ -75,9 +80,9 @@ impl Prober {
 // === impl Running ===
 
 impl Running {
-    fn start(program: &Path) -> Result<Self, ProbeError> {
+    fn start(program: &Path, arguments: &[&str]) -> Result<Self, ProbeError> {
         let mut process = Command::new(program)
-            .arg(SUBCOMMAND)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .env_clear()
@@ -102,27 +107,20 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::daemon::probe::Outcome;
 
     /// A child that answers each order by running `body`.
-    fn script(body: &str) -> (tempfile::TempDir, Prober) {
-        let dir = tempfile::tempdir().expect("made");
-        let path = dir.path().join("prober");
-        fs::write(&path, format!("#!/bin/sh\nwhile read -r order; do\n{body}\ndone\n"))
-            .expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
-        (dir, Prober::new(path))
+    fn script(body: &'static str) -> Prober {
+        let run = "while read -r order; do eval \"$0\"; done";
+        Prober::of(PathBuf::from("/bin/sh"), vec!["-c", run, body])
     }
 
     #[tokio::test]
     async fn a_report_says_what_was_not_refused() {
-        let shot = r#"{"name":"udp over IPv4","outcome":"passed"}"#;
-        let body = format!(r#"echo '{{"shots":[{shot}],"failure":null,"frozen":false}}'"#);
-        let (_dir, mut prober) = script(&body);
+        let mut prober = script(
+            r#"echo '{"shots":[{"name":"udp over IPv4","outcome":"passed"}],"failure":null,"frozen":false}'"#,
+        );
         let report = prober.probe(Path::new("/x")).await.expect("a report");
         assert_eq!(report.shots[0].outcome, Outcome::Passed);
         assert_eq!(report.problem().as_deref(), Some("udp over IPv4 was not refused"));
@@ -131,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ends_is_an_error_and_is_replaced() {
-        let (_dir, mut prober) = script("exit 0");
+        let mut prober = script("exit 0");
         for _ in 0..2 {
             let error = prober.probe(Path::new("/x")).await.expect_err("ended");
             assert!(matches!(error, ProbeError::Ended | ProbeError::Io(_)), "{error}");
@@ -140,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn nonsense_is_an_error() {
-        let (_dir, mut prober) = script("echo nonsense");
+        let mut prober = script("echo nonsense");
         let error = prober.probe(Path::new("/x")).await.expect_err("refused");
         assert!(matches!(error, ProbeError::Answer(_)), "{error}");
     }
