@@ -16,6 +16,7 @@ mod credentials;
 mod events;
 mod orders;
 mod wait_ready;
+mod exec;
 mod packaging;
 
 use args::{Cli, Command};
