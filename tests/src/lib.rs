@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod agent;
+pub mod bench;
 pub mod binaries;
 pub mod capture;
 pub mod cgroup;
@@ -12,10 +13,13 @@ pub mod forge;
 pub mod http;
 pub mod lab;
 pub mod metrics;
-pub mod netns;
 pub mod peer;
+pub mod pins;
+pub mod random;
+pub mod netns;
 
 pub mod sweep;
+pub mod testrun;
 pub mod wait;
 
 pub use agent::{Agent, Answer};
@@ -23,6 +27,7 @@ pub use capture::Captured;
 pub use daemon::Daemon;
 pub use lab::Lab;
 pub use metrics::{Change, Metrics, expect};
+pub use random::Random;
 pub use wait::{eventually, now_ns};
 
 /// The agent's side of the wire over IPv4.
@@ -43,6 +48,19 @@ pub const ECHO_PORT: u16 = 5000;
 pub const SINK_PORT: u16 = 5001;
 /// A port of the peer that policies of these tests do not name.
 pub const OTHER_PORT: u16 = 5002;
+
+/// A policy body: the peer's allowed addresses, its first two ports, ICMP.
+pub const BASIC: &str = r#"
+[[allow]]
+to    = ["10.77.0.2/32", "fd77::2/128"]
+ports = ["tcp/5000-5001", "udp/5000-5001", "icmp"]
+"#;
+/// The third violation within ten seconds quarantines.
+pub const TRIPWIRE: &str = r#"
+[[respond]]
+when = { event = "denied", count = 3, within = "10s" }
+do   = ["quarantine"]
+"#;
 
 /// Says that a test did not run, and why.
 pub fn skip(test: &str, reason: &str) {
