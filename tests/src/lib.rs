@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod peer;
 pub mod pins;
 pub mod random;
+pub mod naive;
 pub mod netns;
 
 pub mod sweep;
