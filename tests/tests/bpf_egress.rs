@@ -146,7 +146,12 @@ fn headers_v6() -> Vec<Case> {
         ("authentication header", chained(&[51]), Deny, Reason::UnreadableHeader),
         ("mobility header", chained(&[135]), Deny, Reason::UnreadableHeader),
         ("no next header", to_v6("2001:db8:1::1", 59, &[0; 8]), Deny, Reason::UnreadableHeader),
-        ("a chain past the end", to_v6("2001:db8:1::1", 60, &[17, 200, 0, 0]), Deny, Reason::Truncated),
+        (
+            "a chain past the end",
+            to_v6("2001:db8:1::1", 60, &[17, 200, 0, 0]),
+            Deny,
+            Reason::Truncated,
+        ),
     ]
 }
 

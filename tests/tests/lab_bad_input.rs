@@ -22,7 +22,10 @@ fn a_hundred_malformed_inputs_change_nothing() {
         return;
     }
     let lab = Lab::new();
-    lab.write_policy("worker", &format!("{BASIC}{TRIPWIRE}[limits]\npackets = {{ rate = \"2000/s\" }}"));
+    lab.write_policy(
+        "worker",
+        &format!("{BASIC}{TRIPWIRE}[limits]\npackets = {{ rate = \"2000/s\" }}"),
+    );
     let daemon = Daemon::start(&lab);
     let generation = daemon.json(&["status"])["generation"].clone();
     let mut random = Random::of_test();
@@ -42,7 +45,12 @@ fn a_hundred_malformed_inputs_change_nothing() {
 
 /// Spoils `file` in `wanted` ways that `enforcer check` refuses, and shows each
 /// to the daemon.
-fn refuse_mutations(daemon: &Daemon<'_>, random: &mut Random, file: &std::path::Path, wanted: usize) {
+fn refuse_mutations(
+    daemon: &Daemon<'_>,
+    random: &mut Random,
+    file: &std::path::Path,
+    wanted: usize,
+) {
     let good = fs::read(file).expect("read the good file");
     let mut refused = 0;
     for _ in 0..TRIES {
@@ -52,7 +60,11 @@ fn refuse_mutations(daemon: &Daemon<'_>, random: &mut Random, file: &std::path::
         }
         let output = daemon.enforcer(&["reload"]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "accepted: {}", fs::read_to_string(file).unwrap_or_default());
+        assert!(
+            !output.status.success(),
+            "accepted: {}",
+            fs::read_to_string(file).unwrap_or_default()
+        );
         assert!(text.contains("error"), "says nothing: {output:?}");
         assert!(!text.contains("panicked"), "{text}");
         refused += 1;
@@ -78,7 +90,11 @@ fn mutated(good: &[u8], random: &mut Random) -> Vec<u8> {
                 let piece = bytes[at..end].to_vec();
                 bytes.splice(at..at, piece);
             }
-            _ => bytes.extend_from_slice(random.of(&[&b"surprise = 1\n"[..], b"[[allow]]\n", b"version = 2\n"])),
+            _ => bytes.extend_from_slice(random.of(&[
+                &b"surprise = 1\n"[..],
+                b"[[allow]]\n",
+                b"version = 2\n",
+            ])),
         }
     }
     bytes

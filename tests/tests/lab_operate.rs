@@ -73,15 +73,23 @@ fn a_denied_connect_is_told_in_full() {
         (events.len() == 3).then_some(events)
     });
     let fields = |event: &Value| {
-        json!([event["verdict"], event["reason"], event["hook"], event["destination"]["ip"],
-               event["destination"]["port"]])
+        json!([
+            event["verdict"],
+            event["reason"],
+            event["hook"],
+            event["destination"]["ip"],
+            event["destination"]["port"]
+        ])
     };
     let seen: Vec<Value> = told.iter().map(fields).collect();
-    assert_eq!(seen, [
-        json!(["deny", "no-rule", "connect4", FORBIDDEN_V4, 443]),
-        json!(["deny", "no-port", "connect4", ALLOWED_V4, 22]),
-        json!(["deny", "no-rule", "connect6", FORBIDDEN_V6, 443]),
-    ]);
+    assert_eq!(
+        seen,
+        [
+            json!(["deny", "no-rule", "connect4", FORBIDDEN_V4, 443]),
+            json!(["deny", "no-port", "connect4", ALLOWED_V4, 22]),
+            json!(["deny", "no-rule", "connect6", FORBIDDEN_V6, 443]),
+        ]
+    );
     for event in &told {
         assert_eq!((&event["agent"], &event["proto"]), (&json!("worker"), &json!("tcp")));
         assert_eq!(event["process"]["pid"], agent.pid());
@@ -106,18 +114,21 @@ fn a_denied_connect_moves_its_counters_and_no_others() {
     agent.expect_refused(&format!("tcp d {FORBIDDEN_V4} 443"));
     agent.expect_ok(&format!("udp unconnected {ALLOWED_V4} {SINK_PORT} 5"));
     let events = "enforcer_events_total{kind=\"denied\"}";
-    let after = daemon
-        .metrics_when("the event", |now| now.get(events) - before.get(events) == 1.0);
-    expect(&before, &after, &[
-        (events, Change::Is(1)),
-        ("enforcer_connections_total{agent=\"worker\",verdict=\"deny\"}", Change::Is(1)),
-        ("enforcer_violations_total{agent=\"worker\",reason=\"no-rule\"}", Change::Is(1)),
-        (
-            "enforcer_packets_total{agent=\"worker\",reason=\"rule\",verdict=\"allow\"}",
-            Change::Is(5),
-        ),
-        ("enforcer_bytes_total{agent=\"worker\",verdict=\"allow\"}", Change::Is(5 * 60)),
-    ]);
+    let after = daemon.metrics_when("the event", |now| now.get(events) - before.get(events) == 1.0);
+    expect(
+        &before,
+        &after,
+        &[
+            (events, Change::Is(1)),
+            ("enforcer_connections_total{agent=\"worker\",verdict=\"deny\"}", Change::Is(1)),
+            ("enforcer_violations_total{agent=\"worker\",reason=\"no-rule\"}", Change::Is(1)),
+            (
+                "enforcer_packets_total{agent=\"worker\",reason=\"rule\",verdict=\"allow\"}",
+                Change::Is(5),
+            ),
+            ("enforcer_bytes_total{agent=\"worker\",verdict=\"allow\"}", Change::Is(5 * 60)),
+        ],
+    );
 }
 
 #[test]
