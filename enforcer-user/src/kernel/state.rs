@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control, SLOT_UNBOUND};
 
+use super::counters::Counters;
 use super::error::KernelError;
 use super::links::Links;
 use super::maps::Maps;
@@ -40,6 +41,7 @@ pub struct Kernel {
     links: Links,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
+    pub(super) counters: Counters,
 }
 
 /// What `apply` changes, behind one lock.
@@ -47,6 +49,8 @@ pub(super) struct Tables {
     pub(super) maps: Maps,
     pub(super) slots: Slots,
     pub(super) residents: Residents,
+    /// For clearing a slot before its next owner gets it.
+    pub(super) counters: Counters,
     /// Plans in force, by agent, with their policy ids.
     pub(super) plans: HashMap<String, (u32, AgentPlan)>,
     /// What rule ids mean, for the policies of the last generations.
@@ -104,6 +108,7 @@ impl Kernel {
         let tables = Tables {
             slots: Slots::adopt(&maps),
             residents: Residents::adopt(&maps)?,
+            counters: Counters::open(&paths.maps())?,
             maps,
             plans: HashMap::new(),
             rules: HashMap::new(),
