@@ -113,8 +113,13 @@ impl Kernel {
             plans: HashMap::new(),
             rules: HashMap::new(),
         };
-        let kernel =
-            Self { paths, links, rings: Mutex::new(Some(rings)), tables: Mutex::new(tables) };
+        let kernel = Self {
+            counters: Counters::open(&paths.maps())?,
+            paths,
+            links,
+            rings: Mutex::new(Some(rings)),
+            tables: Mutex::new(tables),
+        };
         Ok((kernel, Start { adopted }))
     }
 
