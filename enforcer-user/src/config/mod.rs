@@ -6,6 +6,8 @@ mod render;
 mod settings;
 pub mod source;
 pub mod words;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

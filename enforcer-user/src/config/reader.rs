@@ -20,8 +20,11 @@ const MAX_RECOVERED: usize = 256 << 10;
 pub struct Document<'s> {
     source: &'s Source,
     root: Spanned<DeTable<'s>>,
-    /// The syntax is broken, so what is missing may only be unreadable.
-    broken: bool,
+    /// Nothing is there, or some of it is unreadable: what is missing is not
+    /// reported key by key.
+    incomplete: bool,
+    /// Misplaced text may be a secret: it is not shown.
+    guarded: bool,
     errors: RefCell<Diagnostics>,
 }
 
@@ -55,14 +58,23 @@ impl<'s> Document<'s> {
             }
             Err(_) => DeTable::parse_recoverable(source.text()),
         };
-        let broken = !errors.is_empty();
+        let incomplete = !errors.is_empty() || root.get_ref().is_empty();
         let shown = errors.into_iter().map(|error| {
             let spot = source.spot(error.span().unwrap_or(0..0));
             Diagnostic::at(spot, format!("not TOML: {}", error.message()))
         });
         let mut errors = Diagnostics::default();
         errors.extend(shown);
-        Self { source, root, broken, errors: RefCell::new(errors) }
+        Self { source, root, incomplete, guarded: false, errors: RefCell::new(errors) }
+    }
+
+    /// Parses a file whose values may be secrets put where a reference belongs:
+    /// lines that were not understood stay out of terminals and logs.
+    pub fn parse_guarded(source: &'s Source) -> Self {
+        let mut document = Self::parse(source);
+        document.guarded = true;
+        document.errors.get_mut().hide_excerpts();
+        document
     }
 
     /// The outermost table.
@@ -79,8 +91,14 @@ impl<'s> Document<'s> {
         let Problem { message, hint } = problem;
         let mut diagnostic = Diagnostic::at(self.source.spot(span), message);
         diagnostic.hint = hint;
-        let diagnostic = if private { diagnostic.without_excerpt() } else { diagnostic };
-        self.errors.borrow_mut().push(diagnostic);
+        if private {
+            diagnostic.excerpt = None;
+        }
+        let mut errors = self.errors.borrow_mut();
+        // What was read from a broken line says nothing more about it.
+        if !self.incomplete || errors.iter().all(|error| error.line != diagnostic.line) {
+            errors.push(diagnostic);
+        }
     }
 }
 
@@ -92,7 +110,8 @@ impl<'d> Table<'d> {
         for (key, _) in self.entries {
             if !known.contains(&key.get_ref().as_ref()) {
                 let problem = one_of("key", key.get_ref(), known);
-                self.document.report(key.span(), self.private, problem);
+                let private = self.private || self.document.guarded;
+                self.document.report(key.span(), private, problem);
             }
         }
     }
@@ -106,7 +125,7 @@ impl<'d> Table<'d> {
     /// The key's value; its absence is an error with `hint`.
     pub fn need(&self, key: &str, hint: &str) -> Option<Value<'d>> {
         let value = self.get(key);
-        if value.is_none() && !self.document.broken {
+        if value.is_none() && !self.document.incomplete {
             self.error(Problem::new(format!("key `{key}` is missing")).hint(hint));
         }
         value
@@ -114,13 +133,13 @@ impl<'d> Table<'d> {
 
     /// Demands `version = 1`.
     pub fn version(&self) {
-        let empty = self.entries.is_empty() && !self.document.broken;
-        if empty {
-            return self.error(Problem::new("the file is empty").hint("start with `version = 1`"));
-        }
         let hint = "every file starts with `version = 1`";
-        if let Some(value) = self.need("version", hint)
-            && let Some(version) = value.integer(0..=i64::MAX)
+        let version =
+            self.need("version", hint).map(|value| (value, value.integer(i64::MIN..=i64::MAX)));
+        if self.entries.is_empty() {
+            self.error(Problem::new("the file is empty").hint("start with `version = 1`"));
+        }
+        if let Some((value, Some(version))) = version
             && version != 1
         {
             let message = format!("version {version} is not known");
@@ -168,15 +187,18 @@ impl<'d> Value<'d> {
         self.document.source.spot(self.value.span())
     }
 
-    fn wrong<T>(&self, wanted: &str) -> Option<T> {
-        let got = self.value.get_ref().type_str();
-        self.error(Problem::new(format!("expected {wanted}, found {}", article(got))));
+    fn wrong<T>(&self, wanted: &str, hint: &str) -> Option<T> {
+        let got = article(self.value.get_ref().type_str());
+        self.error(Problem::new(format!("expected {wanted}, found {got}")).hint(hint));
         None
     }
 
     /// A string.
     pub fn string(&self) -> Option<&'d str> {
-        self.value.get_ref().as_str().or_else(|| self.wrong("a string"))
+        self.value
+            .get_ref()
+            .as_str()
+            .or_else(|| self.wrong("a string", "write it in quotes: `\"…\"`"))
     }
 
     /// A string that `parse` understands.
@@ -187,13 +209,14 @@ impl<'d> Value<'d> {
     /// An integer within `range`.
     pub fn integer(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let Some(integer) = self.value.get_ref().as_integer() else {
-            return self.wrong("an integer");
+            return self.wrong("an integer", "write a whole number without quotes");
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let (low, high) = (range.start(), range.end());
-            self.error(Problem::new(format!("{integer} is not between {low} and {high}")));
+            let problem = Problem::new(format!("{integer} is out of range"));
+            self.error(problem.hint(format!("write a number from {low} to {high}")));
         }
         number
     }
@@ -210,18 +233,23 @@ impl<'d> Value<'d> {
 
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
-        self.value.get_ref().as_bool().or_else(|| self.wrong("`true` or `false`"))
+        self.value
+            .get_ref()
+            .as_bool()
+            .or_else(|| self.wrong("a boolean", "write `true` or `false` without quotes"))
     }
 
     /// A date, with or without a time.
-    pub fn datetime(&self, wanted: &str) -> Option<&'d Datetime> {
-        self.value.get_ref().as_datetime().or_else(|| self.wrong(wanted))
+    pub fn datetime(&self, example: &str) -> Option<&'d Datetime> {
+        let hint = format!("write {example}, without quotes");
+        self.value.get_ref().as_datetime().or_else(|| self.wrong("a date", &hint))
     }
 
     /// A list with at least one element.
     pub fn list(&self) -> Option<Vec<Value<'d>>> {
         let Some(array) = self.value.get_ref().as_array() else {
-            return self.wrong("a list");
+            let hint = "write it in brackets: `[\"…\"]`; for tables, `[[…]]` above each";
+            return self.wrong("a list", hint);
         };
         if array.is_empty() {
             let hint = "an empty list never means \"everything\": fill it, or leave the key out";
@@ -239,8 +267,9 @@ impl<'d> Value<'d> {
 
     /// A table.
     pub fn table(&self) -> Option<Table<'d>> {
-        let found = self.value.get_ref().type_str();
-        self.table_or(|| Problem::new(format!("expected a table, found {}", article(found))))
+        let found = article(self.value.get_ref().type_str());
+        let problem = Problem::new(format!("expected a table, found {found}"));
+        self.table_or(|| problem.hint("write `{ key = value }`, or the keys below a `[…]` line"))
     }
 
     /// A table; anything else is the given problem.

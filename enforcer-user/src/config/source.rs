@@ -60,7 +60,8 @@ impl Source {
         let meta = std::fs::metadata(path).map_err(failed)?;
         // A pipe or device would block or never end.
         if !meta.is_file() {
-            return Err(Diagnostic::file(path, "not a regular file"));
+            let error = Diagnostic::file(path, "not a regular file");
+            return Err(error.hint("put a file there, or take the name away"));
         }
         if meta.len() > MAX_FILE {
             let message = format!("the file has {} bytes, more than {MAX_FILE}", meta.len());
