@@ -183,4 +183,10 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
+impl From<Box<Diagnostic>> for Diagnostics {
+    fn from(one: Box<Diagnostic>) -> Self {
+        Self::from(*one)
+    }
+}
+
 impl std::error::Error for Diagnostics {}

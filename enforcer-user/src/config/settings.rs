@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
-use crate::config::reader::{Document, Table, Value};
+use crate::config::reader::{Document, Table};
 use crate::config::source::Source;
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, quoted};
 use crate::config::{Capacity, Settings, StormBudget, toml_files};
 
@@ -53,7 +54,7 @@ impl Settings {
         for file in layers(&path, &folder.join("conf.d"), &mut errors) {
             match Source::read(&file) {
                 Ok(source) => errors.extend(settings.apply(&source, &folder)),
-                Err(error) => errors.push(explained(error, &file)),
+                Err(error) => errors.push(explained(*error, &file)),
             }
         }
         errors.or(settings)

@@ -6,8 +6,9 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use toml::value::{Datetime, Offset};
 
 use crate::config::diagnostic::Diagnostics;
-use crate::config::reader::{Document, Table, Value};
+use crate::config::reader::{Document, Table};
 use crate::config::source::{Source, Spot};
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, word};
 use crate::policy::revoker::revoker;
 use crate::policy::secret::secret;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use enforcer_common::Cap;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, quoted};
 use crate::policy::{Limits, Rate};
 

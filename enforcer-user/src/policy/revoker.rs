@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, one_of, quoted};
 use crate::policy::Revoker;
 use crate::policy::secret::secret;
