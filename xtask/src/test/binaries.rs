@@ -37,14 +37,14 @@ impl Built {
     }
 }
 
-/// One `cargo test --no-run` of the whole workspace: selecting packages one by
-/// one would change the features of shared crates and compile them again.
+/// One cargo call for the whole workspace, programs and tests together:
+/// selecting packages or kinds one by one would change the features of shared
+/// crates and compile them again.
 pub(crate) fn build(workspace: &Workspace) -> Result<Built> {
     eprintln!("compiling the tests …");
     let mut command = shell::cargo();
     command.args([
-        "test",
-        "--no-run",
+        "build",
         "--lib",
         "--bins",
         "--tests",
