@@ -10,8 +10,8 @@ use enforcer_common::OUTCOMES;
 use super::error::KernelError;
 use crate::config::Capacity;
 
-/// The compiled programs; empty in a build without them.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/enforcer.bpf.o"));
+// Defines `BPF_OBJECT`; written by `build.rs`.
+include!(concat!(env!("OUT_DIR"), "/bpf_object.rs"));
 
 /// A program and where it attaches (`enum bpf_attach_type`).
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ pub(crate) struct Programs {
 
 /// Whether this binary holds the kernel programs.
 pub fn embedded() -> bool {
-    !OBJECT.is_empty()
+    !BPF_OBJECT.is_empty()
 }
 
 // === impl Programs ===
@@ -62,7 +62,7 @@ impl Programs {
     /// Loads the programs; maps that are pinned in `maps` are reused, the
     /// others are made and pinned there.
     pub(crate) fn load(maps: &Path, capacity: &Capacity) -> Result<Self, KernelError> {
-        if OBJECT.is_empty() {
+        if BPF_OBJECT.is_empty() {
             return Err(KernelError::NoPrograms);
         }
         let mut loader = EbpfLoader::new();
@@ -72,7 +72,7 @@ impl Programs {
         for (map, entries) in sizes(capacity) {
             loader.map_max_entries(map, entries);
         }
-        let mut ebpf = loader.load(OBJECT)?;
+        let mut ebpf = loader.load(BPF_OBJECT)?;
         for hookup in HOOKUPS {
             load(&mut ebpf, hookup.program).map_err(|source| KernelError::Program {
                 program: hookup.program,

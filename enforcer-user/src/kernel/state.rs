@@ -5,15 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{MapData, RingBuf};
 use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control, SLOT_UNBOUND};
 
 use super::error::KernelError;
 use super::links::Links;
-use super::maps::{self, Maps};
+use super::maps::Maps;
 use super::mount;
 use super::programs::Programs;
 use super::resident::Residents;
+use super::rings::Rings;
 use super::slots::Slots;
 use crate::compile::{AgentPlan, RuleInfo};
 use crate::config::Settings;
@@ -34,22 +34,12 @@ pub struct Start {
     pub adopted: bool,
 }
 
-/// The ring buffers; to be read by one task each.
-pub struct Rings {
-    /// Decisions.
-    pub records: RingBuf<MapData>,
-    /// Quarantines.
-    pub alarms: RingBuf<MapData>,
-}
-
 /// The kernel side. Cheap to share; dropping it leaves the enforcement alone.
 pub struct Kernel {
     paths: Paths,
     links: Links,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
-    /// The programs' own log messages reach `tracing` through this.
-    _programs: Mutex<Programs>,
 }
 
 /// What `apply` changes, behind one lock.
@@ -106,14 +96,11 @@ impl Kernel {
         if adopted {
             refuse_other_abi(&paths)?;
         }
-        let programs = Programs::load(&paths.maps(), &settings.capacity)?;
+        let mut programs = Programs::load(&paths.maps(), &settings.capacity)?;
         let maps = Maps::open(&paths.maps(), true)?;
         prepare(&maps, &paths)?;
         let links = Links::attach(&paths.links(), &paths.root, &programs)?;
-        let rings = Rings {
-            records: maps::ring(&paths.maps(), "RECORDS")?,
-            alarms: maps::ring(&paths.maps(), "ALARMS")?,
-        };
+        let rings = Rings::open(&paths.maps(), &mut programs)?;
         let tables = Tables {
             slots: Slots::adopt(&maps),
             residents: Residents::adopt(&maps)?,
@@ -121,13 +108,8 @@ impl Kernel {
             plans: HashMap::new(),
             rules: HashMap::new(),
         };
-        let kernel = Self {
-            paths,
-            links,
-            rings: Mutex::new(Some(rings)),
-            tables: Mutex::new(tables),
-            _programs: Mutex::new(programs),
-        };
+        let kernel =
+            Self { paths, links, rings: Mutex::new(Some(rings)), tables: Mutex::new(tables) };
         Ok((kernel, Start { adopted }))
     }
 
