@@ -17,6 +17,8 @@ pub struct Finding {
     pub trigger: Trigger,
     /// What was seen.
     pub evidence: Evidence,
+    /// It answers the kernel's own quarantine, which was set at `ktime_ns`.
+    pub alarm: bool,
     /// `CLOCK_MONOTONIC` of the newest event, nanoseconds.
     pub ktime_ns: u64,
     /// Credentials concerned, sorted, each once.

@@ -108,6 +108,7 @@ impl Watch {
                 first: tally.first.unwrap_or(event.time),
                 last: event.time,
             },
+            alarm: sign(event) == Some(Sign::Alarm),
             ktime_ns: event.ktime_ns,
             credentials: self.concerned(event, tally),
             steps: steps.into_iter().collect(),

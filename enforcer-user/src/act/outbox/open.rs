@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
 
 use super::holds::{HOLDS, INCIDENTS};
@@ -64,8 +65,10 @@ impl Outbox {
     }
 
     fn open_checked(path: &Path, file: File) -> Result<Self, Problem> {
-        let mut database =
-            Database::builder().create_file(file).map_err(|error| opening(path, error))?;
+        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+        let mut database = Database::builder()
+            .create_with_backend(backend)
+            .map_err(|error| opening(path, error))?;
         if !database.check_integrity().map_err(|error| opening(path, error))? {
             return Err(Problem::Damaged("a checksum is wrong".into()));
         }
