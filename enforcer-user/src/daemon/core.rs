@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use tokio::sync::Notify;
 
 use super::policies::Policies;
 use super::proofs::Proofs;
+use crate::act::Act;
 use crate::agents::Cgroup;
-use crate::compile::RuleInfo;
+use crate::compile::{Plan, RuleInfo};
 use crate::config::Settings;
-use crate::correlate::Correlator;
-use crate::events::{Event, EventHub, EventKind, Names, monotonic_ns};
-use crate::kernel::Kernel;
+use crate::correlate::{Correlator, Finding};
+use crate::events::{Event, EventHub, EventKind, Names};
+use crate::kernel::{Kernel, monotonic_ns};
 use crate::metrics::Metrics;
 
 /// A daemon whose tick is older than this is not alive.
@@ -24,10 +25,13 @@ const PULSE: Duration = Duration::from_secs(10);
 
 /// The daemon's state. Every lock in it is held for moments only.
 pub(super) struct Core {
+    /// The settings file.
+    pub(super) config: PathBuf,
     pub(super) settings: Settings,
     /// The cgroup2 mount.
     pub(super) mount: PathBuf,
     pub(super) kernel: Arc<Kernel>,
+    pub(super) act: Act,
     /// Pins of an earlier daemon were taken over.
     pub(super) adopted: bool,
     pub(super) started: OffsetDateTime,
@@ -40,10 +44,14 @@ pub(super) struct Core {
     pub(super) correlator: Mutex<Correlator>,
     /// When traffic that uses a credential was last seen.
     pub(super) used: Mutex<HashMap<String, OffsetDateTime>>,
+    /// The newest alarm of each agent that was acted on, by kernel time.
+    pub(super) alarms: Mutex<HashMap<String, u64>>,
     /// Wakes the self-check.
     pub(super) check_now: Notify,
-    /// Ends the daemon after enforcement was removed on request.
-    pub(super) detached: Notify,
+    /// Enforcement was removed on request: the daemon ends when that is told.
+    pub(super) detached: AtomicBool,
+    /// Ends the daemon.
+    pub(super) end: Notify,
     /// `CLOCK_MONOTONIC` of the last tick.
     pub(super) pulse: AtomicU64,
     /// Records that could not be decoded.
@@ -75,6 +83,25 @@ impl Core {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The newest alarm of each agent that was acted on.
+    pub(super) fn alarms(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a plan in force; the refusal is for people.
+    pub(super) fn apply(&self, plan: &Plan) -> Result<u32, String> {
+        apply(&self.kernel, plan)
+    }
+
+    /// Hands a finding to the worker.
+    pub(super) fn act_on(&self, finding: Finding) {
+        let agent = finding.agent.to_string();
+        if !self.act.handle(finding) {
+            // The worker's end ends the daemon; the next one finds the alarm.
+            self.publish(Event::now(EventKind::Daemon, "nobody acts on a finding").of(agent));
+        }
+    }
+
     /// Whether the loops make progress.
     pub(super) fn alive(&self) -> bool {
         let since = monotonic_ns().saturating_sub(self.pulse.load(Ordering::Relaxed));
@@ -92,6 +119,14 @@ impl Core {
         }
         reasons
     }
+}
+
+/// Puts a plan in force; the refusal is for people.
+pub(super) fn apply(kernel: &Kernel, plan: &Plan) -> Result<u32, String> {
+    kernel.apply(plan).map_err(|error| match error.hint() {
+        Some(hint) => format!("error: {error}\nhint: {hint}"),
+        None => format!("error: {error}"),
+    })
 }
 
 impl Names for Core {
@@ -113,7 +148,9 @@ fn log(event: &Event) {
         EventKind::Denied
         | EventKind::WouldDeny
         | EventKind::RateLimited
-        | EventKind::Connected => tracing::debug!(agent, seq = event.seq, "{}", event.kind.as_str()),
+        | EventKind::Connected => {
+            tracing::debug!(agent, seq = event.seq, "{}", event.kind.as_str())
+        }
         EventKind::Quarantined | EventKind::Tamper | EventKind::Lost => {
             tracing::warn!(agent, "{}: {message}", event.kind.as_str());
         }

@@ -11,20 +11,15 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
-/// Kept for good. The kernel tables are memory-mapped or held by descriptor,
-/// but each map call still wants `CAP_BPF`; link updates and program loads at
-/// the next start have their own process.
-const KEPT: [Capability; 7] = [
+/// Kept for good: each call on a map still wants `CAP_BPF`.
+const KEPT: [Capability; 4] = [
     Capability::CAP_BPF,
-    Capability::CAP_NET_ADMIN,
-    Capability::CAP_PERFMON,
-    // Cgroups that were delegated to another user, agents' files in /proc.
+    // Cgroups that were delegated to another user.
     Capability::CAP_DAC_OVERRIDE,
+    // Policies and secrets that belong to another user.
     Capability::CAP_DAC_READ_SEARCH,
     // `/proc/PID/exe` of agents.
     Capability::CAP_SYS_PTRACE,
-    // A revoker command that is killed at its time limit.
-    Capability::CAP_KILL,
 ];
 
 /// The lock of the state folder; held as long as it lives.
@@ -46,14 +41,18 @@ pub(super) fn harden() {
     }
 }
 
-/// Gives up every capability that is not needed once the programs are loaded.
+/// Gives up every capability that is not needed once the programs are loaded,
+/// for this thread and what it starts: to be called before there are others.
 ///
 /// # Errors
 /// The kernel refuses; nothing is lost by going on with more.
 pub(super) fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     let held = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet = KEPT.into_iter().filter(|cap| held.contains(cap)).collect();
-    // Inheritable and ambient first: they may not exceed what is permitted.
+    // Root's children get everything in the bounding set back.
+    for lost in caps::all().difference(&kept) {
+        caps::drop(None, CapSet::Bounding, *lost)?;
+    }
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;
     caps::set(None, CapSet::Effective, &kept)?;

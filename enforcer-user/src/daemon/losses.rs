@@ -50,9 +50,8 @@ impl Losses {
             .filter(|((_, now), (_, then))| now > then)
             .map(|((cause, now), (_, then))| format!("{} ({cause})", now - then))
             .collect();
-        (!parts.is_empty()).then(|| {
-            Event::now(EventKind::Lost, format!("events lost: {}", parts.join(", ")))
-        })
+        (!parts.is_empty())
+            .then(|| Event::now(EventKind::Lost, format!("events lost: {}", parts.join(", "))))
     }
 }
 

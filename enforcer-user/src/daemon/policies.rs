@@ -124,7 +124,8 @@ mod tests {
         }
     }
 
-    const GOOD: &str = "version = 1\nagent = \"a\"\n[[allow]]\nto = [\"10.0.0.0/8\"]\nports = [\"tcp/443\"]\n";
+    const GOOD: &str =
+        "version = 1\nagent = \"a\"\n[[allow]]\nto = [\"10.0.0.0/8\"]\nports = [\"tcp/443\"]\n";
 
     #[test]
     fn a_bad_file_leaves_the_old_generation_in_force() {

@@ -96,8 +96,7 @@ impl Proofs {
     /// Everything that is not proved, one sentence each.
     pub(super) fn missing(&self) -> Vec<String> {
         let state = self.read();
-        let unassigned =
-            state.unassigned.missing().map(|why| format!("unassigned cgroups: {why}"));
+        let unassigned = state.unassigned.missing().map(|why| format!("unassigned cgroups: {why}"));
         let cgroups = state.cgroups.values().filter_map(|(cgroup, proof)| {
             let why = proof.missing()?;
             Some(format!("agent {} in {}: {why}", cgroup.agent, cgroup.path.display()))

@@ -1,7 +1,6 @@
 //! From the rings to events, to findings. Alarms go first: an alarm is an agent
 //! that the kernel has already cut off, and its credentials are still alive.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,7 +21,6 @@ type Ring = AsyncFd<RingBuf<MapData>>;
 /// # Errors
 /// A ring cannot be waited for.
 pub(super) async fn run(core: Arc<Core>, rings: Rings) -> Result<(), String> {
-    let watched = |ring| AsyncFd::new(ring).map_err(|e| format!("watch a ring buffer: {e}"));
     let (mut alarms, mut records) = (watched(rings.alarms)?, watched(rings.records)?);
     loop {
         tokio::select! {
@@ -33,6 +31,13 @@ pub(super) async fn run(core: Arc<Core>, rings: Rings) -> Result<(), String> {
         // A flood must not starve the other tasks of this thread.
         tokio::task::yield_now().await;
     }
+}
+
+fn watched(ring: RingBuf<MapData>) -> Result<Ring, String> {
+    // SAFETY: a ring buffer owns its map's descriptor and closes it only when
+    // dropped; the watch owns the ring and never gives it out.
+    let watched = unsafe { AsyncFd::register(ring) };
+    watched.map_err(|e| format!("watch a ring buffer: {e}"))
 }
 
 /// Waits for a ring and takes one batch from it.
@@ -63,9 +68,12 @@ fn note(core: &Core, record: &[u8]) {
 /// Publishes an event of the kernel's and acts on what follows from it. What
 /// must be done goes out before people's details are looked up.
 pub(super) fn observe(core: &Core, mut event: Event) {
+    if event.kind == EventKind::Quarantined && !is_news(core, &event) {
+        return;
+    }
     let findings = core.correlator().observe(&event);
     for finding in findings {
-        core.act(finding);
+        core.act_on(finding);
     }
     if event.kind == EventKind::Connected {
         let mut used = core.used();
@@ -75,4 +83,12 @@ pub(super) fn observe(core: &Core, mut event: Event) {
         process.exe = events::exe_of(process.pid, event.ktime_ns);
     }
     core.publish(event);
+}
+
+/// An alarm can come twice: over the ring, and by the look at the tables.
+fn is_news(core: &Core, event: &Event) -> bool {
+    let Some(agent) = &event.agent else { return true };
+    let mut alarms = core.alarms();
+    let last = alarms.insert(agent.clone(), event.ktime_ns);
+    last.is_none_or(|last| last < event.ktime_ns)
 }
