@@ -38,7 +38,7 @@ fn parse_since(text: &str) -> Result<OffsetDateTime, String> {
     when::since(text, OffsetDateTime::now_utc())
 }
 
-pub(crate) fn run(config: &Path, args: &EventsArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, args: &EventsArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     let mut client = Client::connect(&settings.control_socket)?;
     client.ask_events(&Request::Events {
