@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub mod check;
+
 mod failure;
 mod output;
 mod args;

@@ -1,8 +1,18 @@
 //! From policies to the tables the kernel reads: a pure function.
 
+mod capacity;
+mod flatten;
+mod limits;
+mod list;
+mod metadata;
+mod source;
+#[cfg(test)]
+mod tests;
+
 use enforcer_common::{Address, AgentLimits, PortRule};
 
-use crate::policy::{AgentName, CredentialId, Location};
+use crate::config::{Diagnostic, Diagnostics, Settings};
+use crate::policy::{AgentName, CredentialId, Inventory, Location, Policy};
 
 /// What the kernel is to enforce in one generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,4 +63,33 @@ pub struct RuleInfo {
     pub text: String,
     /// The credential its traffic uses.
     pub credential: Option<CredentialId>,
+}
+
+/// Compiles every policy.
+///
+/// # Errors
+/// What does not fit the kernel's tables, naming the agent and the numbers.
+pub fn compile(inventory: &Inventory, settings: &Settings) -> Result<Plan, Diagnostics> {
+    let mut errors = Diagnostics::default();
+    let compiled = inventory.policies.iter().map(agent);
+    let mut agents: Vec<_> = compiled.filter_map(|plan| errors.take(plan)).collect();
+    agents.sort_by(|a, b| a.agent.cmp(&b.agent));
+    let plan = Plan { agents };
+    if errors.is_empty() {
+        errors.extend(capacity::overruns(&plan, settings));
+    }
+    errors.or(plan)
+}
+
+fn agent(policy: &Policy) -> Result<AgentPlan, Diagnostic> {
+    let rules = source::with_own(policy);
+    let tables = flatten::tables(&rules).map_err(|error| error.explain(policy))?;
+    Ok(AgentPlan {
+        agent: policy.agent.clone(),
+        cgroups: policy.cgroups.clone(),
+        limits: limits::limits(policy)?,
+        prefixes: tables.prefixes,
+        lists: tables.lists,
+        rules: rules.iter().map(source::CompiledRule::info).collect(),
+    })
 }

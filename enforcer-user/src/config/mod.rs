@@ -1,8 +1,18 @@
 //! `enforcer.toml` and `conf.d`: what the daemon needs to know, checked.
 
+pub mod diagnostic;
+pub mod reader;
+mod render;
+mod settings;
+pub mod source;
+pub mod words;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use settings::DEFAULT_CONFIG;
 
 /// The daemon's settings as meant. Every path is absolute except `root`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +29,7 @@ pub struct Settings {
     pub bpf_dir: PathBuf,
     /// The control socket.
     pub control_socket: PathBuf,
-    /// Trusted DNS servers.
+    /// Trusted DNS servers; empty means the host's own.
     pub resolvers: Vec<SocketAddr>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
     pub metrics_listen: SocketAddr,
@@ -47,4 +57,21 @@ pub struct Capacity {
     pub prefixes: u32,
     /// Port rules over all agents and two generations.
     pub port_rules: u32,
+}
+
+/// The `*.toml` files of a folder, sorted by name.
+///
+/// # Errors
+/// The folder is missing or cannot be read.
+pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let failed = |error| {
+        Diagnostic::file(folder, format!("cannot read the folder: {error}"))
+            .hint("create it; an empty folder is fine and denies everything")
+    };
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(failed)?.collect();
+    let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    files.sort();
+    Ok(files)
 }

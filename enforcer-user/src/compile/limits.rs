@@ -1,0 +1,50 @@
+//! Mode, caps and tripwire as the kernel reads them.
+
+use std::time::Duration;
+
+use enforcer_common::{AgentLimits, Cap, TRIPWIRE_MAX};
+
+use crate::config::Diagnostic;
+use crate::policy::{Mode, Policy, Rate};
+
+/// Records an agent may cause where its policy says nothing.
+const RECORDS: Rate = Rate { units: 100, period: Duration::from_secs(1), burst: 200 };
+
+/// Everything about an agent but its addresses.
+pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostic> {
+    let (tripwire_count, tripwire_window_ns) = tripwire(policy)?;
+    let cap = |what, rate: Option<Rate>| rate.map_or(Ok(Cap::NONE), |rate| cap(policy, what, rate));
+    Ok(AgentLimits {
+        flags: if policy.mode == Mode::Audit { AgentLimits::AUDIT } else { 0 },
+        tripwire_count,
+        tripwire_window_ns,
+        packets: cap("packets", policy.limits.packets)?,
+        bytes: cap("bytes", policy.limits.bytes)?,
+        connections: cap("connections", policy.limits.connections)?,
+        records: cap("events", Some(policy.limits.events.unwrap_or(RECORDS)))?,
+        ..AgentLimits::default()
+    })
+}
+
+fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostic> {
+    let Some(response) = policy.tripwire() else { return Ok((0, 0)) };
+    let window = u64::try_from(response.within.as_nanos()).ok();
+    match window {
+        Some(window) if response.count as usize <= TRIPWIRE_MAX => Ok((response.count, window)),
+        _ => {
+            let message = format!("the kernel's tripwire counts to {TRIPWIRE_MAX} at most");
+            Err(does_not_fit(policy, message))
+        }
+    }
+}
+
+fn cap(policy: &Policy, what: &str, rate: Rate) -> Result<Cap, Diagnostic> {
+    let period = u64::try_from(rate.period.as_nanos()).unwrap_or(u64::MAX);
+    let cap = Cap::new(rate.units, period, rate.burst);
+    cap.ok_or_else(|| does_not_fit(policy, format!("the {what} cap does not fit the kernel")))
+}
+
+fn does_not_fit(policy: &Policy, what: String) -> Diagnostic {
+    let line = policy.location.line as usize;
+    Diagnostic::line(&policy.location.file, line, format!("agent `{}`: {what}", policy.agent))
+}

@@ -1,0 +1,6 @@
+//! Compiled plans against the policies they come from.
+
+mod flows;
+mod plans;
+mod property;
+mod table;
