@@ -12,7 +12,7 @@ use crate::cli::output::{Format, OutputArgs};
 use crate::cli::{settings, when};
 use crate::daemon::protocol::{EventLine, Request};
 
-mod line;
+pub(crate) mod line;
 
 /// Of `enforcer events`.
 #[derive(Args, Debug)]

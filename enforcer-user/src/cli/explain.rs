@@ -107,9 +107,8 @@ mod tests {
 
     fn deciding(target: &str, socket_call: Reason, packet: Reason) -> (Hook, Reason) {
         let flow = target.parse::<Target>().expect("valid").flow();
-        let explain = |hook| {
-            Ok(explanation(if hook == Hook::Egress { packet } else { socket_call }))
-        };
+        let explain =
+            |hook| Ok(explanation(if hook == Hook::Egress { packet } else { socket_call }));
         let (hook, found) = first_denial(explain, &flow).expect("no error");
         (hook, found.decision.reason)
     }

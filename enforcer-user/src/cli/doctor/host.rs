@@ -17,12 +17,8 @@ const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 /// Without these no program loads.
 const NEEDED: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 /// Without these `exec` cannot take them from an agent or change its user.
-const FOR_EXEC: [Capability; 4] = [
-    Capability::CAP_SETPCAP,
-    Capability::CAP_SETUID,
-    Capability::CAP_SETGID,
-    Capability::CAP_KILL,
-];
+const FOR_EXEC: [Capability; 4] =
+    [Capability::CAP_SETPCAP, Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_KILL];
 
 pub(super) fn checks(bpf_dir: &Path) -> impl Iterator<Item = Check> {
     [version(), btf(), cgroup2(), bpffs(bpf_dir), jit(), capabilities(), exec_capabilities()]
@@ -93,9 +89,13 @@ fn jit() -> Check {
 
 fn capabilities() -> Check {
     match lacking(&NEEDED) {
-        lacking if lacking.is_empty() => Check::ok("capabilities", "this process may load programs"),
+        lacking if lacking.is_empty() => {
+            Check::ok("capabilities", "this process may load programs")
+        }
         lacking => Check::missing("capabilities", format!("this process lacks {lacking}"))
-            .cost("it may not load or attach programs; some checks below fail for that reason alone")
+            .cost(
+                "it may not load or attach programs; some checks below fail for that reason alone",
+            )
             .remedy("run as root"),
     }
 }

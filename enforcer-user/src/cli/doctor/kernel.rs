@@ -10,10 +10,7 @@ use crate::cli::doctor::load::{Kind, load};
 
 /// Numbers of `linux/bpf.h`, with what is lost without each.
 const PROGRAMS: [(Kind, &str); 6] = [
-    (
-        Kind { name: "cgroup_skb/egress", program: 8, attach: 1 },
-        "packets are not judged at all",
-    ),
+    (Kind { name: "cgroup_skb/egress", program: 8, attach: 1 }, "packets are not judged at all"),
     (Kind { name: "cgroup/sock_create", program: 9, attach: 2 }, "raw sockets are not refused"),
     (
         Kind { name: "cgroup/connect4", program: 18, attach: 10 },

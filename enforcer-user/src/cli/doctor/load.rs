@@ -56,7 +56,8 @@ pub(super) fn load(kind: Kind) -> io::Result<()> {
     };
     // SAFETY: `attr` is the head of `union bpf_attr` with its length given,
     // and what it points to outlives the call.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attr, size_of_val(&attr)) };
+    let fd =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attr, size_of_val(&attr)) };
     match i32::try_from(fd) {
         Ok(fd) if fd >= 0 => {
             // SAFETY: the kernel has just given us this descriptor.

@@ -31,9 +31,10 @@ pub(super) struct Rule {
 impl Report {
     pub(super) fn to_json(&self) -> Value {
         let decision = &self.explanation.decision;
-        let rule = self.rule.as_ref().map(
-            |rule| json!({ "id": rule.id, "text": rule.text, "location": rule.location }),
-        );
+        let rule = self
+            .rule
+            .as_ref()
+            .map(|rule| json!({ "id": rule.id, "text": rule.text, "location": rule.location }));
         json!({
             "agent": self.agent,
             "destination": { "ip": self.target.ip, "port": self.target.port },
@@ -71,7 +72,10 @@ impl Rule {
         match (&self.location, &self.text) {
             (Some(location), Some(text)) => format!("{}: {}", plain(location), plain(text)),
             (None, Some(text)) => plain(text),
-            _ => format!("number {} (its text is known to the daemon, which does not answer)", self.id),
+            _ => format!(
+                "number {} (its text is known to the daemon, which does not answer)",
+                self.id
+            ),
         }
     }
 }
@@ -106,8 +110,7 @@ mod tests {
 
     fn report(reason: Reason, rule: Option<Rule>) -> Report {
         let id = rule.as_ref().map_or(NO_RULE, |rule| rule.id);
-        let decision =
-            Decision { verdict: reason.verdict(), reason, rule: id, audited: false };
+        let decision = Decision { verdict: reason.verdict(), reason, rule: id, audited: false };
         Report {
             agent: "lead-enricher".into(),
             target: "203.0.113.9:443".parse().expect("valid"),

@@ -50,7 +50,9 @@ impl FromStr for Target {
         let protocol = parse_protocol(protocol, ip.is_ipv4())?;
         let port = match port {
             Some(port) => parse_port(port)?,
-            None if protocol.has_ports() => return Err(format!("a port is needed: {}", example(ip))),
+            None if protocol.has_ports() => {
+                return Err(format!("a port is needed: {}", example(ip)));
+            }
             None => 0,
         };
         if port != 0 && !protocol.has_ports() {
@@ -74,8 +76,10 @@ impl fmt::Display for Target {
 
 /// A bare IPv6 address has colons and no port.
 fn split_port(place: &str) -> (&str, Option<&str>) {
-    if let Some((address, rest)) = place.strip_prefix('[').and_then(|p| p.split_once(']')) {
-        return (address, rest.strip_prefix(':'));
+    match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+        Some((address, "")) => return (address, None),
+        Some((address, rest)) if rest.starts_with(':') => return (address, Some(&rest[1..])),
+        _ => {}
     }
     match place.split_once(':') {
         Some((address, port)) if !port.contains(':') => (address, Some(port)),
@@ -136,8 +140,19 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_and_nothing_panics() {
         let wrong = [
-            "", ":", "/", "10.0.0.1", "2001:db8::1", "[2001:db8::1", "[::1]443", "10.0.0.1:99999",
-            "10.0.0.1:443/", "10.0.0.1:443/0", "10.0.0.1:443/icmp", "example.com:443", "10.0.0.1:/tcp",
+            "",
+            ":",
+            "/",
+            "10.0.0.1",
+            "2001:db8::1",
+            "[2001:db8::1",
+            "[::1]443",
+            "10.0.0.1:99999",
+            "10.0.0.1:443/",
+            "10.0.0.1:443/0",
+            "10.0.0.1:443/icmp",
+            "example.com:443",
+            "10.0.0.1:/tcp",
         ];
         let errors: Vec<_> = wrong
             .iter()
