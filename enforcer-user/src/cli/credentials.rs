@@ -13,7 +13,7 @@ use crate::daemon::protocol::{CredentialStatus, Reply, Request};
 const HEADER: [&str; 7] =
     ["CREDENTIAL", "HELD BY", "STATE", "AGE", "ROTATE", "EXPIRES", "REVOKED BY"];
 
-pub(crate) fn run(config: &Path, output: OutputArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     match Client::connect(&settings.control_socket)?.ask(&Request::Credentials)? {
         Reply::Credentials { credentials } => output

@@ -10,7 +10,7 @@ use crate::cli::output::{OutputArgs, count, pairs, plain};
 use crate::cli::{settings, when};
 use crate::daemon::protocol::{Reply, Request, Status};
 
-pub(crate) fn run(config: &Path, output: OutputArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     match Client::connect(&settings.control_socket)?.ask(&Request::Status)? {
         Reply::Status(status) => {

@@ -27,7 +27,7 @@ pub(crate) struct WaitReadyArgs {
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(config: &Path, args: &WaitReadyArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, args: &WaitReadyArgs) -> Result<(), Failure> {
     let socket = settings::load(config)?.control_socket;
     until_ready(&socket, args.timeout)
 }
