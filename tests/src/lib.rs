@@ -13,6 +13,7 @@ pub mod forge;
 pub mod http;
 pub mod lab;
 pub mod metrics;
+pub mod oidc;
 pub mod peer;
 pub mod pins;
 pub mod random;
