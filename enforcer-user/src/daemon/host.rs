@@ -30,14 +30,14 @@ pub(super) type Lock = Flock<File>;
 pub(super) fn harden() {
     umask(Mode::from_bits_truncate(0o077));
     let note = |what: &str, error: &dyn std::fmt::Display| tracing::warn!("{what}: {error}");
+    if let Err(error) = fs::write("/proc/self/oom_score_adj", "-1000") {
+        note("ask to be spared when memory runs out", &error);
+    }
     if let Err(error) = prctl::set_dumpable(false) {
         note("forbid core dumps", &error);
     }
     if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
         note("forbid core dumps", &error);
-    }
-    if let Err(error) = fs::write("/proc/self/oom_score_adj", "-1000") {
-        note("ask to be spared when memory runs out", &error);
     }
 }
 
