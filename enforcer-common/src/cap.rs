@@ -44,7 +44,7 @@ impl Cap {
 
     /// A cap of `units` per `period_ns`, letting `burst` units through at once.
     /// `None` where the numbers do not fit the arithmetic: a zero, or a burst
-    /// that would take longer than about two years to refill.
+    /// that would take longer than 2^43 ns, about two hours, to refill.
     pub fn new(units: u64, period_ns: u64, burst: u64) -> Option<Self> {
         if units == 0 || period_ns == 0 || burst == 0 {
             return None;

@@ -96,7 +96,7 @@ fn refuse_source_route(packet: &impl Packet, header_len: u32) -> Result<(), Reas
     let mut at = IPV4_MIN_HEADER;
     for _ in 0..MAX_OPTIONS {
         if at >= header_len {
-            return Ok(());
+            break;
         }
         let [kind] = packet.load::<1>(at).ok_or(Reason::Truncated)?;
         match kind {
@@ -112,7 +112,8 @@ fn refuse_source_route(packet: &impl Packet, header_len: u32) -> Result<(), Reas
             }
         }
     }
-    if at >= header_len { Ok(()) } else { Err(Reason::UnreadableHeader) }
+    // An option that runs past the header is read differently by each router.
+    if at == header_len { Ok(()) } else { Err(Reason::UnreadableHeader) }
 }
 
 #[inline(always)]
@@ -176,3 +177,6 @@ impl Packet for &[u8] {
         1
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
+use aya_log_ebpf::error;
 use enforcer_common::{
-    Decision, Flow, Hook, RecordKind, Socket, SocketTag, Verdict, decide, decide_socket, parse_into,
+    Decision, Flow, Hook, Reason, RecordKind, Socket, SocketTag, Verdict, decide, decide_socket,
+    parse_into,
 };
 
 use crate::flow::{Skb, of_call_v4, of_call_v6};
@@ -66,6 +68,7 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let decision = decide(&tables, Hook::Egress, slot, &flow, read);
     report::tally(Hook::Egress, slot, &flow, &decision);
     if let Some(kind) = report::kind(Hook::Egress, &decision) {
+        complain(ctx, slot, &decision);
         let mut record = report::record(kind, Hook::Egress, slot, &tables.control, &decision);
         if !sk.is_null() {
             // SAFETY: checked non-null.
@@ -112,6 +115,7 @@ fn judge_call(hook: Hook, ctx: &SockAddrContext, flow: &Flow) -> Verdict {
     let decision = decide(&tables, hook, slot, flow, Ok(()));
     report::tally(hook, slot, flow, &decision);
     if let Some(kind) = report::kind(hook, &decision) {
+        complain(ctx, slot, &decision);
         let mut record = report::record(kind, hook, slot, &tables.control, &decision);
         // SAFETY: as above.
         unsafe { identity::describe_maker(sk, &mut record) };
@@ -147,6 +151,15 @@ fn judge_socket(ctx: &SockContext) -> Verdict {
         report::tell(&mut record, &flow, counts(kind, &decision));
     }
     decision.verdict
+}
+
+/// Tells the daemon's log, besides the event, when the tables contradict
+/// themselves: that is our fault and nobody else's.
+#[inline(always)]
+fn complain(ctx: &impl EbpfContext, slot: u32, decision: &Decision) {
+    if decision.reason == Reason::Internal {
+        error!(ctx, "slot {}: a port list names a rule that is not in the table", slot);
+    }
 }
 
 /// Whether what is reported counts towards the tripwire: enforced violations.

@@ -4,6 +4,7 @@ mod build;
 mod progress;
 mod setup;
 mod shell;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Command {
     Setup(setup::Options),
     /// Build the kernel programs and the `enforcer` binary that embeds them.
     Build(build::Options),
+    /// Run the tests of every tier.
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,5 +47,6 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Setup(options) => setup::run(&workspace, options).map(|()| ExitCode::SUCCESS),
         Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
+        Command::Test(options) => test::run(&workspace, options),
     }
 }

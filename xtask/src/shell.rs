@@ -31,7 +31,21 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
 
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    fresh(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// Without what cargo tells a program about its own package: build scripts
+/// (ring's is one) watch those variables and would run again each time a build
+/// by hand follows one by xtask.
+pub(crate) fn fresh(mut command: Command) -> Command {
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    for name in
+        told.filter(|name| ours.iter().any(|start| name.to_string_lossy().starts_with(start)))
+    {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Standard output of a command that must succeed.

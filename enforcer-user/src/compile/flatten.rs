@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::compile::Prefix;
 use crate::compile::list::{Family, List};
 use crate::compile::source::CompiledRule;
-use crate::config::Diagnostic;
+use crate::config::{Diagnostic, Diagnostics};
 use crate::policy::Policy;
 
 /// An agent's prefixes and the lists they point to.
@@ -135,7 +135,7 @@ impl Named {
 
 impl TooLong {
     /// Says it with the agent's name.
-    pub(super) fn explain(&self, policy: &Policy) -> Diagnostic {
+    pub(super) fn explain(&self, policy: &Policy) -> Diagnostics {
         let Self { net, rules } = self;
         let message = format!(
             "agent `{}`: {rules} port rules hold for {net}, more than {MAX_PORT_RULES}",
@@ -144,5 +144,6 @@ impl TooLong {
         let line = policy.location.line as usize;
         Diagnostic::line(&policy.location.file, line, message)
             .hint("join port ranges, or name the ports once in a rule for the wider prefix")
+            .into()
     }
 }

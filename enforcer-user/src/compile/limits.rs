@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use enforcer_common::{AgentLimits, Cap, TRIPWIRE_MAX};
 
-use crate::config::Diagnostic;
+use crate::config::{Diagnostic, Diagnostics};
 use crate::policy::{Mode, Policy, Rate};
 
 /// Records an agent may cause where its policy says nothing.
 const RECORDS: Rate = Rate { units: 100, period: Duration::from_secs(1), burst: 200 };
 
 /// Everything about an agent but its addresses.
-pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostic> {
+pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostics> {
     let (tripwire_count, tripwire_window_ns) = tripwire(policy)?;
     let cap = |what, rate: Option<Rate>| rate.map_or(Ok(Cap::NONE), |rate| cap(policy, what, rate));
     Ok(AgentLimits {
@@ -26,7 +26,7 @@ pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostic> {
     })
 }
 
-fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostic> {
+fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostics> {
     let Some(response) = policy.tripwire() else { return Ok((0, 0)) };
     let window = u64::try_from(response.within.as_nanos()).ok();
     match window {
@@ -38,13 +38,14 @@ fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostic> {
     }
 }
 
-fn cap(policy: &Policy, what: &str, rate: Rate) -> Result<Cap, Diagnostic> {
+fn cap(policy: &Policy, what: &str, rate: Rate) -> Result<Cap, Diagnostics> {
     let period = u64::try_from(rate.period.as_nanos()).unwrap_or(u64::MAX);
     let cap = Cap::new(rate.units, period, rate.burst);
     cap.ok_or_else(|| does_not_fit(policy, format!("the {what} cap does not fit the kernel")))
 }
 
-fn does_not_fit(policy: &Policy, what: String) -> Diagnostic {
+fn does_not_fit(policy: &Policy, what: String) -> Diagnostics {
     let line = policy.location.line as usize;
-    Diagnostic::line(&policy.location.file, line, format!("agent `{}`: {what}", policy.agent))
+    let message = format!("agent `{}`: {what}", policy.agent);
+    Diagnostic::line(&policy.location.file, line, message).into()
 }

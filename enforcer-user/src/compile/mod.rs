@@ -11,7 +11,7 @@ mod tests;
 
 use enforcer_common::{Address, AgentLimits, PortRule};
 
-use crate::config::{Diagnostic, Diagnostics, Settings};
+use crate::config::{Diagnostics, Settings};
 use crate::policy::{AgentName, CredentialId, Inventory, Location, Policy};
 
 /// What the kernel is to enforce in one generation.
@@ -81,7 +81,7 @@ pub fn compile(inventory: &Inventory, settings: &Settings) -> Result<Plan, Diagn
     errors.or(plan)
 }
 
-fn agent(policy: &Policy) -> Result<AgentPlan, Diagnostic> {
+fn agent(policy: &Policy) -> Result<AgentPlan, Diagnostics> {
     let rules = source::with_own(policy);
     let tables = flatten::tables(&rules).map_err(|error| error.explain(policy))?;
     Ok(AgentPlan {

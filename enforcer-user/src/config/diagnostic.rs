@@ -111,13 +111,6 @@ impl Diagnostic {
         });
         self
     }
-
-    /// Keeps the line's text out of terminals and logs.
-    #[must_use]
-    pub fn without_excerpt(mut self) -> Self {
-        self.excerpt = None;
-        self
-    }
 }
 
 // === impl Diagnostics ===
@@ -141,6 +134,13 @@ impl Diagnostics {
     /// Each in turn.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
+    }
+
+    /// Keeps the lines' text out of terminals and logs.
+    pub fn hide_excerpts(&mut self) {
+        for one in &mut self.0 {
+            one.excerpt = None;
+        }
     }
 
     /// `value` where nothing is wrong.
@@ -180,6 +180,12 @@ impl IntoIterator for Diagnostics {
 impl From<Diagnostic> for Diagnostics {
     fn from(one: Diagnostic) -> Self {
         Self(vec![one])
+    }
+}
+
+impl From<Box<Diagnostic>> for Diagnostics {
+    fn from(one: Box<Diagnostic>) -> Self {
+        Self::from(*one)
     }
 }
 

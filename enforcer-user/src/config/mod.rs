@@ -5,7 +5,10 @@ pub mod reader;
 mod render;
 mod settings;
 pub mod source;
+pub mod value;
 pub mod words;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,10 +66,10 @@ pub struct Capacity {
 ///
 /// # Errors
 /// The folder is missing or cannot be read.
-pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     let failed = |error| {
-        Diagnostic::file(folder, format!("cannot read the folder: {error}"))
-            .hint("create it; an empty folder is fine and denies everything")
+        let diagnostic = Diagnostic::file(folder, format!("cannot read the folder: {error}"));
+        Box::new(diagnostic.hint("create it; an empty folder is fine and denies everything"))
     };
     let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(failed)?.collect();
     let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());

@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
-use crate::config::reader::{Document, Table, Value};
+use crate::config::reader::{Document, Table};
 use crate::config::source::Source;
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, quoted};
 use crate::config::{Capacity, Settings, StormBudget, toml_files};
 
@@ -53,7 +54,7 @@ impl Settings {
         for file in layers(&path, &folder.join("conf.d"), &mut errors) {
             match Source::read(&file) {
                 Ok(source) => errors.extend(settings.apply(&source, &folder)),
-                Err(error) => errors.push(explained(error, &file)),
+                Err(error) => errors.push(explained(*error, &file)),
             }
         }
         errors.or(settings)
@@ -85,7 +86,7 @@ impl Settings {
     fn sections(&mut self, table: &Table<'_>) {
         if let Some(metrics) = table.get("metrics").and_then(|v| v.table()) {
             metrics.only(&["listen"]);
-            let listen = metrics.need("listen", "such as \"127.0.0.1:9635\"");
+            let listen = metrics.need("listen", "`listen = \"127.0.0.1:9635\"`");
             set(&mut self.metrics_listen, listen, |v| v.parse(socket_address));
         }
         if let Some(storm) = table.get("storm_budget").and_then(|v| v.table()) {
@@ -157,7 +158,8 @@ fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
 
 fn path_below(folder: &Path, text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() || text.contains('\0') {
-        return Err(Problem::new(format!("{} is not a path", quoted(text))));
+        let problem = Problem::new(format!("{} is not a path", quoted(text)));
+        return Err(problem.hint("write an absolute path, or one that counts from this folder"));
     }
     Ok(folder.join(text))
 }

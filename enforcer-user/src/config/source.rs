@@ -54,24 +54,26 @@ impl Source {
     /// # Errors
     /// It is missing, unreadable, not a regular file, larger than [`MAX_FILE`],
     /// or not UTF-8.
-    pub fn read(path: &Path) -> Result<Self, Diagnostic> {
+    pub fn read(path: &Path) -> Result<Self, Box<Diagnostic>> {
         let failed =
             |error: std::io::Error| Diagnostic::file(path, format!("cannot read: {error}"));
         let meta = std::fs::metadata(path).map_err(failed)?;
         // A pipe or device would block or never end.
         if !meta.is_file() {
-            return Err(Diagnostic::file(path, "not a regular file"));
+            let error = Diagnostic::file(path, "not a regular file");
+            return Err(Box::new(error.hint("put a file there, or take the name away")));
         }
         if meta.len() > MAX_FILE {
             let message = format!("the file has {} bytes, more than {MAX_FILE}", meta.len());
-            return Err(Diagnostic::file(path, message).hint("split it, or name wider prefixes"));
+            let error = Diagnostic::file(path, message);
+            return Err(Box::new(error.hint("split it, or name wider prefixes")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
         String::from_utf8(bytes).map(|text| Self::new(path, text)).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-            Diagnostic::line(path, line, format!("not UTF-8 at byte {good}"))
-                .hint("save the file as UTF-8")
+            let error = Diagnostic::line(path, line, format!("not UTF-8 at byte {good}"));
+            Box::new(error.hint("save the file as UTF-8"))
         })
     }
 

@@ -82,8 +82,8 @@ pub fn duration(text: &str) -> Result<Duration, Problem> {
         .map_err(|_| Problem::new(format!("{} is not a duration", quoted(text))).hint(hint))?;
     let longest = Duration::from_secs(MAX_DAYS * 86_400);
     if parsed.is_zero() || parsed > longest {
-        let message = format!("{} is not between 1ns and {MAX_DAYS}d", quoted(text));
-        return Err(Problem::new(message));
+        let problem = Problem::new(format!("{} is out of range", quoted(text)));
+        return Err(problem.hint(format!("write more than nothing and at most `{MAX_DAYS}d`")));
     }
     Ok(parsed)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use enforcer_common::{AgentState, Control, RecordStats, SLOT_UNBOUND};
 
-use super::counters::{self, AgentCounters};
+use super::counters::AgentCounters;
 use super::error::KernelError;
 use super::slots::quarantine_cell;
 use super::state::Kernel;
@@ -135,10 +135,10 @@ impl Kernel {
     /// # Errors
     /// The map cannot be read.
     pub fn counters(&self) -> Result<Vec<AgentCounters>, KernelError> {
-        let tables = self.lock();
+        let owners = self.lock().owners();
         let mut found = Vec::new();
-        for (agent, slot) in tables.owners() {
-            for (reason, audited, sum) in counters::of_slot(&tables.maps, slot)? {
+        for (agent, slot) in owners {
+            for (reason, audited, sum) in self.counters.of_slot(slot)? {
                 found.push(AgentCounters {
                     agent: agent.clone(),
                     reason,
@@ -158,11 +158,10 @@ impl Kernel {
     /// # Errors
     /// The map cannot be read.
     pub fn record_stats(&self) -> Result<Vec<(Option<AgentName>, RecordStats)>, KernelError> {
-        let tables = self.lock();
-        let owners = tables.owners();
+        let owners = self.lock().owners();
         owners
             .into_iter()
-            .map(|(agent, slot)| Ok((agent, counters::records_of_slot(&tables.maps, slot)?)))
+            .map(|(agent, slot)| Ok((agent, self.counters.records_of_slot(slot)?)))
             .collect()
     }
 

@@ -100,7 +100,12 @@ impl Tables {
     ) -> Result<Vec<(u32, u32)>, KernelError> {
         let mut entries = Vec::with_capacity(plan.agents.len());
         for agent in &plan.agents {
-            let slot = self.slots.assign(&mut self.maps, agent.agent.as_str(), wanted)?;
+            let slot = self.slots.assign(
+                &mut self.maps,
+                agent.agent.as_str(),
+                wanted,
+                &mut self.counters,
+            )?;
             let id = match self.unchanged(agent) {
                 Some(id) => id,
                 None => {

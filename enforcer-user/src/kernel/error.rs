@@ -39,6 +39,9 @@ pub enum KernelError {
         /// Why not.
         source: Box<aya::programs::ProgramError>,
     },
+    /// The programs' log messages cannot be read.
+    #[error("read the programs' log: {0}")]
+    Log(#[from] aya_log::Error),
     /// A program could not be attached.
     #[error("attach {program} to {}: {source}", cgroup.display())]
     Attach {
@@ -108,7 +111,7 @@ impl KernelError {
                 "raise `[capacity]` (after `enforcer detach`), or merge prefixes; the old generation stays in force"
             }
             Self::UnknownAgent(_) => "`enforcer agents` lists them",
-            Self::Io { .. } | Self::Object(_) | Self::Map { .. } => return None,
+            Self::Io { .. } | Self::Object(_) | Self::Map { .. } | Self::Log(_) => return None,
         })
     }
 

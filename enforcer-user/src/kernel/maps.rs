@@ -3,10 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use aya::maps::{HashMap, LpmTrie, Map, MapData, MapInfo, PerCpuArray, RingBuf};
-use enforcer_common::{
-    AgentEntry, AgentState, Control, Counter, NAME_LEN, PortList, PortRule, PrefixKey, RecordStats,
-};
+use aya::maps::{HashMap, LpmTrie, Map, MapData, MapInfo, RingBuf};
+use enforcer_common::{AgentEntry, AgentState, Control, NAME_LEN, PortList, PortRule, PrefixKey};
 
 use super::error::KernelError;
 use super::mapped::Mapped;
@@ -20,8 +18,6 @@ pub(crate) struct Maps {
     pub(crate) port_rules: Mapped<PortRule>,
     pub(crate) cgroups: HashMap<MapData, u64, u32>,
     pub(crate) prefixes: LpmTrie<MapData, PrefixKey, PortList>,
-    pub(crate) counters: PerCpuArray<MapData, Counter>,
-    pub(crate) record_stats: PerCpuArray<MapData, RecordStats>,
     pub(crate) prefix_capacity: u32,
     pub(crate) cgroup_capacity: u32,
 }
@@ -40,8 +36,6 @@ impl Maps {
     pub(crate) fn open(dir: &Path, writable: bool) -> Result<Self, KernelError> {
         let (prefixes, prefix_capacity) = pinned::<[u8; 24], PortList>(dir, "PREFIXES")?;
         let (cgroups, cgroup_capacity) = pinned::<u64, u32>(dir, "CGROUPS")?;
-        let (counters, _) = pinned::<u32, Counter>(dir, "COUNTERS")?;
-        let (record_stats, _) = pinned::<u32, RecordStats>(dir, "RECORD_STATS")?;
         Ok(Self {
             control: mapped(dir, "CONTROL", writable)?,
             agents: mapped(dir, "AGENTS", writable)?,
@@ -50,12 +44,6 @@ impl Maps {
             port_rules: mapped(dir, "PORT_RULES", writable)?,
             cgroups: Map::HashMap(cgroups).try_into().map_err(KernelError::map("CGROUPS"))?,
             prefixes: Map::LpmTrie(prefixes).try_into().map_err(KernelError::map("PREFIXES"))?,
-            counters: Map::PerCpuArray(counters)
-                .try_into()
-                .map_err(KernelError::map("COUNTERS"))?,
-            record_stats: Map::PerCpuArray(record_stats)
-                .try_into()
-                .map_err(KernelError::map("RECORD_STATS"))?,
             prefix_capacity,
             cgroup_capacity,
         })
@@ -91,7 +79,7 @@ fn mapped<T: aya::Pod>(
 }
 
 /// Opens a pinned map and its number of entries, after comparing its shape.
-fn pinned<K, V>(dir: &Path, name: &'static str) -> Result<(MapData, u32), KernelError> {
+pub(crate) fn pinned<K, V>(dir: &Path, name: &'static str) -> Result<(MapData, u32), KernelError> {
     let path = dir.join(name);
     if !path.exists() {
         return Err(KernelError::NoPins { dir: dir.to_owned() });

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use enforcer_common::{AgentState, NAME_LEN, SLOT_UNBOUND};
 
+use super::counters::Counters;
 use super::error::KernelError;
 use super::maps::Maps;
 
@@ -41,6 +42,7 @@ impl Slots {
         maps: &mut Maps,
         agent: &str,
         wanted: &[&str],
+        counters: &mut Counters,
     ) -> Result<u32, KernelError> {
         if let Some(slot) = self.get(agent) {
             return Ok(slot);
@@ -49,7 +51,8 @@ impl Slots {
             let capacity = u64::from(maps.names.len().saturating_sub(1));
             KernelError::Full { what: "agents", needed: wanted.len() as u64, free: 0, capacity }
         })?;
-        clear(maps, slot)?;
+        clear(maps, slot);
+        counters.clear(slot)?;
         let mut name = [0; NAME_LEN];
         let len = agent.len().min(NAME_LEN);
         name[..len].copy_from_slice(&agent.as_bytes()[..len]);
@@ -74,14 +77,13 @@ impl Slots {
     }
 }
 
-/// A new owner starts with counters and state at zero.
-fn clear(maps: &mut Maps, slot: u32) -> Result<(), KernelError> {
+/// A new owner starts with its state at zero.
+fn clear(maps: &Maps, slot: u32) {
     for offset in (0..size_of::<AgentState>()).step_by(8) {
         if let Some(cell) = maps.states.cell(slot, offset) {
             cell.store(0, Ordering::SeqCst);
         }
     }
-    super::counters::clear(maps, slot)
 }
 
 /// The cell of an [`AgentState`] field.

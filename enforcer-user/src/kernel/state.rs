@@ -5,15 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{MapData, RingBuf};
 use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control, SLOT_UNBOUND};
 
+use super::counters::Counters;
 use super::error::KernelError;
 use super::links::Links;
-use super::maps::{self, Maps};
+use super::maps::Maps;
 use super::mount;
 use super::programs::Programs;
 use super::resident::Residents;
+use super::rings::Rings;
 use super::slots::Slots;
 use crate::compile::{AgentPlan, RuleInfo};
 use crate::config::Settings;
@@ -34,22 +35,13 @@ pub struct Start {
     pub adopted: bool,
 }
 
-/// The ring buffers; to be read by one task each.
-pub struct Rings {
-    /// Decisions.
-    pub records: RingBuf<MapData>,
-    /// Quarantines.
-    pub alarms: RingBuf<MapData>,
-}
-
 /// The kernel side. Cheap to share; dropping it leaves the enforcement alone.
 pub struct Kernel {
     paths: Paths,
     links: Links,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
-    /// The programs' own log messages reach `tracing` through this.
-    _programs: Mutex<Programs>,
+    pub(super) counters: Counters,
 }
 
 /// What `apply` changes, behind one lock.
@@ -57,6 +49,8 @@ pub(super) struct Tables {
     pub(super) maps: Maps,
     pub(super) slots: Slots,
     pub(super) residents: Residents,
+    /// For clearing a slot before its next owner gets it.
+    pub(super) counters: Counters,
     /// Plans in force, by agent, with their policy ids.
     pub(super) plans: HashMap<String, (u32, AgentPlan)>,
     /// What rule ids mean, for the policies of the last generations.
@@ -106,27 +100,25 @@ impl Kernel {
         if adopted {
             refuse_other_abi(&paths)?;
         }
-        let programs = Programs::load(&paths.maps(), &settings.capacity)?;
+        let mut programs = Programs::load(&paths.maps(), &settings.capacity)?;
         let maps = Maps::open(&paths.maps(), true)?;
         prepare(&maps, &paths)?;
         let links = Links::attach(&paths.links(), &paths.root, &programs)?;
-        let rings = Rings {
-            records: maps::ring(&paths.maps(), "RECORDS")?,
-            alarms: maps::ring(&paths.maps(), "ALARMS")?,
-        };
+        let rings = Rings::open(&paths.maps(), &mut programs)?;
         let tables = Tables {
             slots: Slots::adopt(&maps),
             residents: Residents::adopt(&maps)?,
+            counters: Counters::open(&paths.maps())?,
             maps,
             plans: HashMap::new(),
             rules: HashMap::new(),
         };
         let kernel = Self {
+            counters: Counters::open(&paths.maps())?,
             paths,
             links,
             rings: Mutex::new(Some(rings)),
             tables: Mutex::new(tables),
-            _programs: Mutex::new(programs),
         };
         Ok((kernel, Start { adopted }))
     }

@@ -84,8 +84,9 @@ fn not_an_address(text: &str) -> Problem {
         return problem.hint(format!("did you mean `{word}`?"));
     }
     let host = text.split('/').next().unwrap_or(text);
+    let in_names = |b: u8| b.is_ascii_alphanumeric() || b"-_.*".contains(&b);
     let letters = host.bytes().any(|b| b.is_ascii_alphabetic());
-    if letters && !host.contains(':') {
+    if letters && host.bytes().all(in_names) {
         let message =
             format!("{} is a name, and names are not supported by this version", quoted(text));
         return Problem::new(message)

@@ -9,7 +9,7 @@ use crate::policy::cgroups::{self, Pattern};
 use crate::policy::rate::limits;
 use crate::policy::respond::responses;
 use crate::policy::rule::rules;
-use crate::policy::{AgentName, Limits, Location, Mode, Policy};
+use crate::policy::{AgentName, Location, Mode, Policy};
 
 const KEYS: &[&str] =
     &["version", "agent", "mode", "cgroups", "allow", "deny", "limits", "respond"];
@@ -64,7 +64,7 @@ fn policy(table: &Table<'_>, settings: &Settings) -> Option<WrittenPolicy> {
         mode: mode.unwrap_or(Mode::Enforce),
         cgroups: patterns.iter().map(|(pattern, _)| pattern.text().to_owned()).collect(),
         rules: rules.into_iter().map(|written| written.rule).collect(),
-        limits: limits.unwrap_or_else(Limits::default),
+        limits: limits.unwrap_or_default(),
         responses,
         location,
     };

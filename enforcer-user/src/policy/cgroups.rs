@@ -4,8 +4,8 @@ use std::path::Path;
 
 use enforcer_common::MAX_DEPTH;
 
-use crate::config::reader::Value;
 use crate::config::source::Spot;
+use crate::config::value::Value;
 use crate::config::words::{Problem, quoted};
 use crate::policy::AgentName;
 

@@ -6,8 +6,9 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use toml::value::{Datetime, Offset};
 
 use crate::config::diagnostic::Diagnostics;
-use crate::config::reader::{Document, Table, Value};
+use crate::config::reader::{Document, Table};
 use crate::config::source::{Source, Spot};
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, word};
 use crate::policy::revoker::revoker;
 use crate::policy::secret::secret;
@@ -46,7 +47,7 @@ pub(super) struct WrittenCredential {
 
 /// Reads one file of credentials; those with errors are left out.
 pub(super) fn read(source: &Source, errors: &mut Diagnostics) -> Vec<WrittenCredential> {
-    let document = Document::parse(source);
+    let document = Document::parse_guarded(source);
     let table = document.table();
     table.version();
     table.only(&["version", "credential"]);
@@ -116,12 +117,12 @@ fn agents(table: &Table<'_>) -> Option<Vec<(AgentName, Spot)>> {
 }
 
 fn date(value: Value<'_>) -> Option<Date> {
-    let wanted = "a date such as 2026-10-01, without quotes";
-    let written = value.datetime(wanted)?;
+    let example = "2026-10-01";
+    let written = value.datetime(example)?;
     let day = written.date.filter(|_| written.time.is_none()).and_then(calendar_date);
     if day.is_none() {
-        value
-            .error(Problem::new(format!("{written} is not a day")).hint(format!("write {wanted}")));
+        let problem = Problem::new(format!("{written} is not a day"));
+        value.error(problem.hint(format!("write {example}, without quotes")));
     }
     day
 }
@@ -132,15 +133,16 @@ fn calendar_date(date: toml::value::Date) -> Option<Date> {
 }
 
 fn moment(value: Value<'_>, issued: Option<Date>) -> Option<OffsetDateTime> {
-    let wanted = "a date and time with offset such as 2026-12-31T00:00:00Z, without quotes";
-    let written = value.datetime(wanted)?;
+    let example = "2026-12-31T00:00:00Z";
+    let written = value.datetime(example)?;
     let Some(moment) = offset_date_time(written) else {
         let problem = Problem::new(format!("{written} is not a moment in time"));
-        value.error(problem.hint(format!("write {wanted}")));
+        value.error(problem.hint(format!("write {example}, with offset and without quotes")));
         return None;
     };
     if issued.is_some_and(|day| moment.date() < day) {
-        value.error(Problem::new("the credential expires before it was issued"));
+        let problem = Problem::new("the credential expires before it was issued");
+        value.error(problem.hint("correct `issued` or `expires`"));
         return None;
     }
     Some(moment)

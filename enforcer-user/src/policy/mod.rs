@@ -16,6 +16,8 @@ mod revoker;
 mod inventory;
 mod cross;
 mod load;
+#[cfg(test)]
+mod tests;
 
 pub use credential::{Credential, CredentialKind, Revoker, SecretRef};
 pub use load::{Inventory, load, load_files, parse};

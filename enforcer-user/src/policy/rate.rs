@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use enforcer_common::Cap;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, quoted};
 use crate::policy::{Limits, Rate};
 
@@ -60,9 +61,10 @@ fn rate(value: Value<'_>, unit: Unit) -> Option<Rate> {
     };
     let period_ns = u64::try_from(period.as_nanos()).ok()?;
     if Cap::new(units, period_ns, burst).is_none() {
-        let message =
-            format!("a burst of {burst} takes more than two years to refill at this rate");
-        value.error(Problem::new(message).hint("choose a smaller burst or a higher rate"));
+        let message = format!("the kernel cannot keep this rate with a burst of {burst}");
+        value.error(Problem::new(message).hint(
+            "a whole burst must refill within two hours: choose a smaller one or a higher rate",
+        ));
         return None;
     }
     Some(Rate { units, period, burst })

@@ -2,7 +2,8 @@
 
 use enforcer_common::TRIPWIRE_MAX;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, word};
 use crate::policy::{Location, Response, Step, Trigger};
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, duration, one_of, quoted};
 use crate::policy::Revoker;
 use crate::policy::secret::secret;
@@ -43,13 +44,13 @@ fn oauth2(table: &Table<'_>) -> Option<Revoker> {
     let endpoint = endpoint.and_then(url);
     let introspect = table.need("introspect", "the introspection endpoint (RFC 7662)");
     let introspect = introspect.and_then(url);
-    let client_id = table.need("client_id", "the enforcer's own client id at the server");
-    let client_id = client_id.and_then(|value| value.parse(not_empty));
+    let id = table.need("client_id", "the enforcer's own client id at the server");
+    let id = id.and_then(|value| value.parse(client_id));
     let client_secret = secret(table, "client_secret");
     Some(Revoker::OAuth2 {
         endpoint: endpoint?,
         introspect: introspect?,
-        client_id: client_id?,
+        client_id: id?,
         client_secret: client_secret?,
     })
 }
@@ -72,7 +73,8 @@ fn command(table: &Table<'_>) -> Option<Revoker> {
 fn program(value: Value<'_>) -> Option<Vec<String>> {
     let argv = value.list_of(|text| {
         if text.contains('\0') {
-            return Err(Problem::new("an argument cannot hold NUL"));
+            let problem = Problem::new(format!("the argument {} holds NUL", quoted(text)));
+            return Err(problem.hint("no program can be given one: take it out"));
         }
         Ok(text.to_owned())
     })?;
@@ -84,9 +86,10 @@ fn program(value: Value<'_>) -> Option<Vec<String>> {
     Some(argv)
 }
 
-fn not_empty(text: &str) -> Result<String, Problem> {
+fn client_id(text: &str) -> Result<String, Problem> {
     if text.is_empty() {
-        return Err(Problem::new("the value is empty"));
+        let problem = Problem::new("the client id is empty");
+        return Err(problem.hint("write the id under which the server knows the enforcer"));
     }
     Ok(text.to_owned())
 }
@@ -105,7 +108,8 @@ fn checked_url(text: &str) -> Result<String, Problem> {
         return Err(problem.hint("secrets are named by reference: { file = … } or { env = … }"));
     }
     if url.fragment().is_some() {
-        return Err(Problem::new("the URL has a fragment (`#…`), which is never sent"));
+        let problem = Problem::new("the URL has a fragment, which is never sent");
+        return Err(problem.hint("take `#` and what follows out"));
     }
     match url.scheme() {
         "https" => Ok(text.to_owned()),

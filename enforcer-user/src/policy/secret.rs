@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
+use crate::config::value::Value;
 use crate::config::words::{Problem, quoted};
 use crate::policy::SecretRef;
 

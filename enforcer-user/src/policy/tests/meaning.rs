@@ -1,0 +1,152 @@
+//! What policies and credentials mean.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use time::macros::{date, datetime};
+
+use crate::config::Settings;
+use crate::policy::{
+    CredentialKind, Inventory, Mode, Policy, Rate, Revoker, SecretRef, Step, Trigger, parse,
+};
+
+fn read(policy: &str, credentials: Option<&str>) -> Inventory {
+    parse(policy, credentials, &Settings::default()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn policy(text: &str) -> Policy {
+    read(&format!("version = 1\nagent = \"a\"\n{text}"), None).policies.remove(0)
+}
+
+#[test]
+fn a_policy_of_two_lines_denies_everything() {
+    let policy = policy("");
+    assert_eq!(policy.mode, Mode::Enforce);
+    assert_eq!(policy.cgroups, ["agents.slice/a"]);
+    assert!(policy.rules.is_empty() && policy.responses.is_empty());
+    assert_eq!(policy.limits, crate::policy::Limits::default());
+    assert_eq!(policy.location.to_string(), "policy.toml:2");
+}
+
+#[test]
+fn rules_keep_the_files_order_whatever_their_kind() {
+    let policy = policy(
+        "[[deny]]\nto = [\"10.0.0.1\"]\n[[allow]]\nto = [\"10.0.0.2\"]\nports = [\"tcp/1\"]\n[[deny]]\nto = [\"10.0.0.3\"]",
+    );
+    let seen: Vec<_> =
+        policy.rules.iter().map(|r| (r.allow, r.to[0].to_string(), r.location.line)).collect();
+    let want = [(false, "10.0.0.1/32", 3), (true, "10.0.0.2/32", 5), (false, "10.0.0.3/32", 8)];
+    assert_eq!(seen, want.map(|(allow, to, line)| (allow, to.to_owned(), line)));
+}
+
+#[test]
+fn ports_are_shown_as_they_are_written() {
+    let all = ["tcp/443", "tcp/8000-8100", "tcp/any", "udp/53", "icmp", "any"];
+    let policy = policy(&format!("[[allow]]\nto = [\"any\"]\nports = {all:?}"));
+    let shown: Vec<_> = policy.rules[0].ports.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, all);
+}
+
+#[test]
+fn rates_have_units_periods_and_bursts() {
+    let rate =
+        |units, seconds, burst| Some(Rate { units, period: Duration::from_secs(seconds), burst });
+    let limits = policy(
+        "[limits]\npackets = { rate = \"2000/s\", burst = 4000 }\nbytes = { rate = \"10MiB/s\", burst = \"1MiB\" }\nconnections = { rate = \"300/m\" }\nevents = { rate = \"90/d\" }",
+    )
+    .limits;
+    assert_eq!(limits.packets, rate(2000, 1, 4000));
+    assert_eq!(limits.bytes, rate(10 << 20, 1, 1 << 20));
+    assert_eq!(limits.connections, rate(300, 60, 1));
+    assert_eq!(limits.events, rate(90, 86_400, 1));
+}
+
+#[test]
+fn the_default_burst_is_a_quarter_of_a_second_and_holds_a_gso_packet() {
+    let limits =
+        policy("[limits]\npackets = { rate = \"2000/s\" }\nbytes = { rate = \"100kB/s\" }").limits;
+    assert_eq!(limits.packets.map(|rate| rate.burst), Some(500));
+    assert_eq!(limits.bytes.map(|rate| rate.burst), Some(256 << 10));
+    let fast = policy("[limits]\nbytes = { rate = \"1GB/s\" }").limits;
+    assert_eq!(fast.bytes.map(|rate| rate.burst), Some(250_000_000));
+}
+
+#[test]
+fn steps_are_done_in_the_order_of_the_ladder() {
+    let policy = policy(
+        "[[respond]]\nwhen = { event = \"rate-limited\", count = 1000, within = \"1m\" }\ndo = [\"quarantine\"]\n[[respond]]\nwhen = { event = \"denied\", count = 128, within = \"500ms\" }\ndo = [\"revoke\", \"alert\", \"quarantine\", \"alert\"]",
+    );
+    let wire = policy.tripwire().expect("the second one");
+    assert_eq!((wire.event, wire.count), (Trigger::Denied, 128));
+    assert_eq!(wire.actions, [Step::Alert, Step::Quarantine, Step::Revoke]);
+    assert_eq!(wire.within, Duration::from_millis(500));
+}
+
+#[test]
+fn only_the_kernels_tripwire_is_bounded_by_its_ring() {
+    let respond = |count: u32, what: &str| {
+        format!(
+            "[[respond]]\nwhen = {{ event = \"denied\", count = {count}, within = \"1s\" }}\ndo = [\"{what}\"]\n"
+        )
+    };
+    let policy =
+        policy(&(respond(5000, "alert") + &respond(3, "quarantine") + &respond(500, "quarantine")));
+    assert_eq!(policy.tripwire().map(|wire| wire.count), Some(3));
+    assert_eq!(policy.responses.len(), 3);
+}
+
+#[test]
+fn a_credential_says_all_of_it() {
+    let text = r#"
+        version = 1
+        [[credential]]
+        id = "crm"
+        agent = "a"
+        kind = "oauth2"
+        scopes = ["read", "write"]
+        issued = 2026-10-01
+        expires = 2026-12-31T00:00:00+02:00
+        rotate_every = "30d"
+        secret = { file = "secrets/token" }
+        [credential.revoke]
+        via = "oauth2"
+        endpoint = "http://127.0.0.1:9700/revoke"
+        introspect = "http://[::1]:9700/introspect"
+        client_id = "enforcer"
+        client_secret = { file = "/etc/enforcer/secrets/client" }
+    "#;
+    let inventory = read("version = 1\nagent = \"a\"", Some(text));
+    let credential = &inventory.credentials[0];
+    assert_eq!(credential.kind, CredentialKind::OAuth2);
+    assert_eq!(credential.issued, Some(date!(2026 - 10 - 01)));
+    assert_eq!(credential.expires, Some(datetime!(2026-12-31 00:00 +2)));
+    assert_eq!(credential.rotate_every, Duration::from_secs(30 * 86_400));
+    // Relative to the folder of the file, here the current one.
+    assert_eq!(credential.secret, SecretRef::File(PathBuf::from("secrets/token")));
+    let Some(Revoker::OAuth2 { client_secret, .. }) = &credential.revoke else { panic!("oauth2") };
+    assert_eq!(*client_secret, SecretRef::File("/etc/enforcer/secrets/client".into()));
+}
+
+#[test]
+fn webhook_and_command_are_read_with_their_defaults() {
+    let one = |id: &str, revoke: &str| {
+        format!(
+            "[[credential]]\nid = \"{id}\"\nagent = \"a\"\nkind = \"api-key\"\nsecret = {{ env = \"K\" }}\n{revoke}\n"
+        )
+    };
+    let text = "version = 1\n".to_owned()
+        + &one(
+            "w",
+            "[credential.revoke]\nvia = \"webhook\"\nurl = \"https://h.example/r\"\nkey = { env = \"HOOK\" }",
+        )
+        + &one("c", "[credential.revoke]\nvia = \"command\"\nargv = [\"/bin/true\", \"x\"]")
+        + &one("n", "");
+    let inventory = read("version = 1\nagent = \"a\"", Some(&text));
+    let [command, none, webhook] = &inventory.credentials[..] else { panic!("three, by id") };
+    let argv = vec!["/bin/true".to_owned(), "x".to_owned()];
+    assert_eq!(command.revoke, Some(Revoker::Command { argv, timeout: Duration::from_secs(30) }));
+    assert_eq!(none.revoke, None);
+    assert_eq!(none.rotate_every, Duration::from_secs(90 * 86_400));
+    let (url, key) = ("https://h.example/r".to_owned(), SecretRef::Env("HOOK".into()));
+    assert_eq!(webhook.revoke, Some(Revoker::Webhook { url, key }));
+}
