@@ -169,3 +169,6 @@ impl PortRule {
             && (self.low..=self.high).contains(&flow.port)
     }
 }
+
+#[cfg(test)]
+mod tests;
