@@ -2,8 +2,8 @@
 
 /// An IPv6 address in network order; IPv4 as v4-mapped (RFC 4291 section
 /// 2.5.5.2), so that one table serves both and `::ffff:a.b.c.d` cannot be used
-/// to walk around an IPv4 rule.
-#[repr(transparent)]
+/// to walk around an IPv4 rule. Aligned so that BPF copies it in two words.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(pub [u8; 16]);
 

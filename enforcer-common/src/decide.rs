@@ -73,24 +73,30 @@ impl Decision {
 }
 
 /// Decides one flow of the agent in `slot`. Every early exit is a deny with
-/// its own reason. `Err` is a packet that could not be read.
+/// its own reason. `read` is what [`parse_into`](crate::parse_into) said of
+/// `flow`: the two stand apart because the verifier refuses programs that carry
+/// an uninitialised flow along.
 #[inline(always)]
 pub fn decide(
     tables: &impl PolicyTables,
     hook: Hook,
     slot: u32,
-    flow: &Result<Flow, Reason>,
+    flow: &Flow,
+    read: Result<(), Reason>,
 ) -> Decision {
     let Some(limits) = tables.limits(slot).filter(|l| l.policy_id != 0) else {
         return Decision::deny(Reason::UnboundAgent);
     };
-    let flow = match flow {
-        Ok(flow) if flow.is_canary() => return canary(hook, flow),
-        // Quarantine outranks every rule: a cut-off agent keeps no old allow.
-        _ if tables.quarantined(slot) => return Decision::deny(Reason::Quarantined),
-        Ok(flow) => flow,
-        Err(reason) => return Decision::deny(*reason).in_mode(limits),
-    };
+    if read.is_ok() && flow.is_canary() {
+        return canary(hook, flow);
+    }
+    // Quarantine outranks every rule: a cut-off agent keeps no old allow.
+    if tables.quarantined(slot) {
+        return Decision::deny(Reason::Quarantined);
+    }
+    if let Err(reason) = read {
+        return Decision::deny(reason).in_mode(limits);
+    }
     let by_rule = match_rules(tables, limits.policy_id, flow);
     if by_rule.reason != Reason::Rule {
         return by_rule.in_mode(limits);
@@ -99,6 +105,50 @@ pub fn decide(
         Some(reason) => Decision::by_rule(reason, by_rule.rule).in_mode(limits),
         None => by_rule,
     }
+}
+
+/// `SOCK_STREAM` and `SOCK_DGRAM` of `include/linux/net.h`.
+const STREAM: u32 = 1;
+const DATAGRAM: u32 = 2;
+
+/// A socket that is being made, as `socket(2)` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// `SOCK_*`, without flags.
+    pub kind: u32,
+    /// `IPPROTO_*`, already resolved by the kernel (never 0 for TCP and UDP).
+    pub protocol: u32,
+}
+
+impl Socket {
+    /// Sockets whose packets `cgroup_skb` sees with headers of the kernel's own
+    /// making: TCP, UDP and ping. Raw sockets forge them; the rest cannot be
+    /// named in a policy.
+    #[inline(always)]
+    fn is_judgeable(&self) -> bool {
+        let protocol = |p: Protocol| self.protocol == u32::from(p.0);
+        match self.kind {
+            STREAM => protocol(Protocol::TCP),
+            DATAGRAM => {
+                protocol(Protocol::UDP) || protocol(Protocol::ICMP) || protocol(Protocol::ICMPV6)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Decides whether the agent in `slot` may make this socket at all. Where its
+/// packets go is decided later, by [`decide`].
+#[inline(always)]
+pub fn decide_socket(tables: &impl PolicyTables, slot: u32, socket: &Socket) -> Decision {
+    if tables.limits(slot).is_none_or(|l| l.policy_id == 0) {
+        return Decision::deny(Reason::UnboundAgent);
+    }
+    if socket.is_judgeable() {
+        return Decision::by_rule(Reason::Rule, NO_RULE);
+    }
+    // Audit mode too: what such a socket sends could be reported by nobody.
+    Decision::deny(Reason::SocketType)
 }
 
 /// The self-check must reach the hook it tests, and be refused there.

@@ -55,6 +55,16 @@ pub const CANARY_PORT_PACKET: u16 = 2;
 // === impl Flow ===
 
 impl Flow {
+    /// Stands for the flow of a packet that could not be read, and of a socket
+    /// that has no destination yet. No flow that was read has protocol 0.
+    pub const UNREADABLE: Self = Self {
+        destination: Address([0; 16]),
+        port: 0,
+        protocol: Protocol::ANY,
+        packets: 1,
+        bytes: 0,
+    };
+
     /// A flow as a socket call names it.
     #[inline(always)]
     pub fn of_call(destination: Address, port: u16, protocol: Protocol) -> Self {

@@ -51,17 +51,31 @@ const EXT_SHIM6: u8 = 140;
 /// The reason for which an unreadable packet is denied.
 #[inline(always)]
 pub fn parse(packet: &impl Packet) -> Result<Flow, Reason> {
+    let mut flow = Flow::UNREADABLE;
+    parse_into(packet, &mut flow).map(|()| flow)
+}
+
+/// Like [`parse`], for the kernel: every field of `flow` is initialised on
+/// every path, because the verifier refuses programs that copy what is not.
+///
+/// # Errors
+/// As for [`parse`]; `flow` then has the packet's length and may have its
+/// destination.
+#[inline(always)]
+pub fn parse_into(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+    flow.bytes = packet.len();
     let [first] = packet.load::<1>(0).ok_or(Reason::Truncated)?;
     match first >> 4 {
-        4 => parse_v4(packet),
-        6 => parse_v6(packet),
+        4 => parse_v4(packet, flow),
+        6 => parse_v6(packet, flow),
         _ => Err(Reason::NotIp),
     }
 }
 
 #[inline(always)]
-fn parse_v4(packet: &impl Packet) -> Result<Flow, Reason> {
+fn parse_v4(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
     let header = packet.load::<20>(0).ok_or(Reason::Truncated)?;
+    flow.destination = Address::v4([header[16], header[17], header[18], header[19]]);
     let header_len = u32::from(header[0] & 0x0f) * 4;
     if header_len < IPV4_MIN_HEADER {
         return Err(Reason::UnreadableHeader);
@@ -72,8 +86,7 @@ fn parse_v4(packet: &impl Packet) -> Result<Flow, Reason> {
     if header_len > IPV4_MIN_HEADER {
         refuse_source_route(packet, header_len)?;
     }
-    let destination = Address::v4([header[16], header[17], header[18], header[19]]);
-    transport(packet, destination, Protocol(header[9]), header_len)
+    transport(packet, flow, Protocol(header[9]), header_len)
 }
 
 /// Walks the IPv4 options: a source route would send the packet past the
@@ -104,8 +117,8 @@ fn refuse_source_route(packet: &impl Packet, header_len: u32) -> Result<(), Reas
 }
 
 #[inline(always)]
-fn parse_v6(packet: &impl Packet) -> Result<Flow, Reason> {
-    let destination = Address(packet.load::<16>(24).ok_or(Reason::Truncated)?);
+fn parse_v6(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+    flow.destination = Address(packet.load::<16>(24).ok_or(Reason::Truncated)?);
     let [mut next] = packet.load::<1>(6).ok_or(Reason::Truncated)?;
     let mut at = IPV6_HEADER;
     for _ in 0..MAX_EXTENSIONS {
@@ -120,7 +133,7 @@ fn parse_v6(packet: &impl Packet) -> Result<Flow, Reason> {
             EXT_NONE | EXT_AUTH | EXT_MOBILITY | EXT_HIP | EXT_SHIM6 => {
                 return Err(Reason::UnreadableHeader);
             }
-            _ => return transport(packet, destination, Protocol(next), at),
+            _ => return transport(packet, flow, Protocol(next), at),
         }
     }
     Err(Reason::UnreadableHeader)
@@ -129,23 +142,23 @@ fn parse_v6(packet: &impl Packet) -> Result<Flow, Reason> {
 #[inline(always)]
 fn transport(
     packet: &impl Packet,
-    destination: Address,
+    flow: &mut Flow,
     protocol: Protocol,
     at: u32,
-) -> Result<Flow, Reason> {
+) -> Result<(), Reason> {
     // Zero would read as "any protocol" in a rule.
     if protocol == Protocol::ANY {
         return Err(Reason::UnreadableHeader);
     }
-    let port = if protocol.has_ports() {
+    flow.protocol = protocol;
+    if protocol.has_ports() {
         let [_, _, high, low] = packet.load::<4>(at).ok_or(Reason::Truncated)?;
-        u16::from_be_bytes([high, low])
+        flow.port = u16::from_be_bytes([high, low]);
     } else if at >= packet.len() {
         return Err(Reason::Truncated);
-    } else {
-        0
-    };
-    Ok(Flow { destination, port, protocol, packets: packet.segments(), bytes: packet.len() })
+    }
+    flow.packets = packet.segments();
+    Ok(())
 }
 
 /// A packet as plain bytes: what tests, fuzzers and `BPF_PROG_TEST_RUN` inputs

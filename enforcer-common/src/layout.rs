@@ -10,6 +10,8 @@ use crate::vocabulary::Reason;
 pub const SLOT_UNBOUND: u32 = 0;
 /// Policy generations kept side by side, so that a new one appears in one step.
 pub const BANKS: usize = 2;
+/// Bytes of an agent's name in the `NAMES` map, NUL-padded.
+pub const NAME_LEN: usize = 64;
 /// Rules looked at for one address; a policy that needs more is refused.
 pub const MAX_PORT_RULES: u32 = 64;
 /// How many levels below the enforced root an agent's cgroup may be.
@@ -226,8 +228,12 @@ pub struct Counter {
     pub bytes: u64,
     /// TCP and UDP `connect(2)` calls judged.
     pub connections: u64,
+    /// Sockets refused as they were made.
+    pub sockets: u64,
 }
-kernel_abi!(Counter, size = 24, { packets: u64 = 0, bytes: u64 = 8, connections: u64 = 16 });
+kernel_abi!(Counter, size = 32, {
+    packets: u64 = 0, bytes: u64 = 8, connections: u64 = 16, sockets: u64 = 24,
+});
 
 /// One CPU's share of what became of an agent's records.
 #[repr(C)]

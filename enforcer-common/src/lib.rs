@@ -21,12 +21,13 @@ mod vocabulary;
 pub use abi::ABI_VERSION;
 pub use address::Address;
 pub use cap::{Cap, Meter, TICKS_PER_NS};
-pub use decide::{Charge, Decision, PolicyTables, decide};
+pub use decide::{Charge, Decision, PolicyTables, Socket, decide, decide_socket};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-pub use header::{Packet, parse};
+pub use header::{Packet, parse, parse_into};
 pub use layout::{
     AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, MAX_DEPTH, MAX_PORT_RULES,
-    OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND, SocketTag, outcome,
+    NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND, SocketTag,
+    outcome,
 };
 pub use record::{COMM_LEN, NO_RULE, Record};
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};

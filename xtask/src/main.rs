@@ -1,2 +1,48 @@
-//! x
-fn main() {}
+//! Every command a developer needs. `cargo xtask --help` lists them.
+
+mod build;
+mod progress;
+mod setup;
+mod shell;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Every command a developer of the enforcer needs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what compiles Rust to eBPF.
+    Setup(setup::Options),
+    /// Build the kernel programs and the `enforcer` binary that embeds them.
+    Build(build::Options),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match &cli.command {
+        Command::Setup(options) => setup::run(&workspace, options).map(|()| ExitCode::SUCCESS),
+        Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
+    }
+}

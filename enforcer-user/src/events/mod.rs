@@ -1,9 +1,19 @@
 //! Records decoded: what happened, in the words users see.
 
+mod clock;
+mod decode;
+mod hub;
+mod process;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+
+pub use clock::{monotonic_ns, wall_clock};
+pub use decode::{DecodeError, Names, decode};
+pub use hub::{Delivery, EventHub, HISTORY, Subscription};
+pub use process::exe_of;
 
 /// One event, as `enforcer events -o json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +60,7 @@ pub struct Event {
     /// What else there is to say, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// `CLOCK_MONOTONIC` of the kernel's decision; not shown.
+    /// `CLOCK_MONOTONIC` of the kernel's decision, 0 for the daemon's own; not shown.
     #[serde(skip)]
     pub ktime_ns: u64,
 }
@@ -105,4 +115,105 @@ pub struct Process {
     pub exe: Option<String>,
     /// Its user.
     pub uid: u32,
+}
+
+// === impl Event, EventKind ===
+
+impl Event {
+    /// An event of the daemon's own, happening now; without a kernel time, so
+    /// that no rule counts it. The hub numbers it.
+    pub fn now(kind: EventKind, message: impl Into<String>) -> Self {
+        let at_now = Self::at(kind, monotonic_ns());
+        Self { message: Some(message.into()), ktime_ns: 0, ..at_now }
+    }
+
+    /// An empty event at a time of `CLOCK_MONOTONIC`. The hub numbers it.
+    pub fn at(kind: EventKind, ktime_ns: u64) -> Self {
+        Self {
+            time: wall_clock(ktime_ns),
+            seq: 0,
+            kind,
+            agent: None,
+            verdict: None,
+            reason: None,
+            hook: None,
+            proto: None,
+            destination: None,
+            process: None,
+            rule: None,
+            policy_generation: 0,
+            credentials: Vec::new(),
+            suppressed: 0,
+            message: None,
+            ktime_ns,
+        }
+    }
+
+    /// The same event, of this agent.
+    #[must_use]
+    pub fn of(mut self, agent: impl Into<String>) -> Self {
+        self.agent = Some(agent.into());
+        self
+    }
+}
+
+impl EventKind {
+    /// Every kind, in the order of the type.
+    pub const ALL: [Self; 11] = [
+        Self::Denied,
+        Self::WouldDeny,
+        Self::RateLimited,
+        Self::Connected,
+        Self::Quarantined,
+        Self::Released,
+        Self::Tamper,
+        Self::Revocation,
+        Self::Policy,
+        Self::Lost,
+        Self::Daemon,
+    ];
+
+    /// The word used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::WouldDeny => "would-deny",
+            Self::RateLimited => "rate-limited",
+            Self::Connected => "connected",
+            Self::Quarantined => "quarantined",
+            Self::Released => "released",
+            Self::Tamper => "tamper",
+            Self::Revocation => "revocation",
+            Self::Policy => "policy",
+            Self::Lost => "lost",
+            Self::Daemon => "daemon",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_serialized_as_its_word() {
+        for kind in EventKind::ALL {
+            let json = serde_json::to_string(&kind).expect("serializes");
+            assert_eq!(json, format!("\"{}\"", kind.as_str()));
+        }
+    }
+
+    #[test]
+    fn an_event_is_printed_with_the_documented_keys() {
+        let event = Event::now(EventKind::Daemon, "started").of("a");
+        let json = serde_json::to_value(&event).expect("serializes");
+        for key in ["time", "seq", "kind", "agent", "verdict", "reason", "hook", "proto"] {
+            assert!(json.get(key).is_some(), "{key} is missing");
+        }
+        for key in
+            ["destination", "process", "rule", "policy_generation", "credentials", "suppressed"]
+        {
+            assert!(json.get(key).is_some(), "{key} is missing");
+        }
+    }
 }

@@ -1,1 +1,31 @@
-//! (skeleton)
+//! The kernel side as the daemon sees it: programs, links, maps.
+//!
+//! Everything is pinned. Dropping [`Kernel`] leaves the enforcement as it is;
+//! only [`detach`] ends it.
+
+mod error;
+mod sys;
+mod mount;
+mod mapped;
+mod maps;
+mod programs;
+mod links;
+mod arena;
+mod resident;
+mod slots;
+mod counters;
+mod rings;
+mod state;
+mod apply;
+mod agents;
+mod explain;
+
+pub use agents::{Occupancy, QuarantineState, monotonic_ns};
+pub use counters::AgentCounters;
+pub use error::KernelError;
+pub use explain::{Explanation, Pins};
+pub use mount::cgroup2_mount;
+pub use programs::embedded;
+pub use rings::{ProgramLog, Rings};
+pub use state::{Kernel, Paths, Start, detach};
+pub use sys::cgroup_id;

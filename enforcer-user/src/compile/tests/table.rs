@@ -58,7 +58,7 @@ impl TestTable {
     pub(crate) fn decide(&self, to: &str, protocol: Protocol, port: u16) -> Decision {
         let ip: std::net::IpAddr = to.parse().expect("an address");
         let flow = Flow::of_call(Address::from(ip), port, protocol);
-        decide(self, Hook::Connect4, SLOT, &Ok(flow))
+        decide(self, Hook::Connect4, SLOT, &flow, Ok(()))
     }
 }
 

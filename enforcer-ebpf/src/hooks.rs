@@ -1,0 +1,175 @@
+//! The programs. Each is a few lines; the decision is `enforcer_common`'s.
+//! Names are at most 15 bytes, the kernel's limit, so `bpftool` shows them whole.
+
+use core::ffi::c_void;
+use core::ptr::{self, addr_of, read_volatile};
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_ancestor_cgroup_id, bpf_get_socket_cookie, bpf_sk_fullsock,
+    bpf_skb_ancestor_cgroup_id,
+};
+use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
+use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
+use aya_log_ebpf::error;
+use enforcer_common::{
+    Decision, Flow, Hook, Reason, RecordKind, Socket, SocketTag, Verdict, decide, decide_socket,
+    parse_into,
+};
+
+use crate::flow::{Skb, of_call_v4, of_call_v6};
+use crate::identity;
+use crate::report;
+use crate::tables::KernelTables;
+
+/// Every packet that leaves a socket made below the enforced root.
+#[cgroup_skb(egress)]
+pub(crate) fn egress_skb(ctx: SkBuffContext) -> i32 {
+    judge_packet(&ctx).cgroup_return()
+}
+
+/// `connect(2)` to an IPv4 address, before the kernel picks a route.
+#[cgroup_sock_addr(connect4)]
+pub(crate) fn egress_connect4(ctx: SockAddrContext) -> i32 {
+    judge_call(Hook::Connect4, &ctx, &of_call_v4(&ctx)).cgroup_return()
+}
+
+/// `connect(2)` to an IPv6 or v4-mapped address.
+#[cgroup_sock_addr(connect6)]
+pub(crate) fn egress_connect6(ctx: SockAddrContext) -> i32 {
+    judge_call(Hook::Connect6, &ctx, &of_call_v6(&ctx)).cgroup_return()
+}
+
+/// Unconnected UDP to an IPv4 address.
+#[cgroup_sock_addr(sendmsg4)]
+pub(crate) fn egress_sendmsg4(ctx: SockAddrContext) -> i32 {
+    judge_call(Hook::Sendmsg4, &ctx, &of_call_v4(&ctx)).cgroup_return()
+}
+
+/// Unconnected UDP to an IPv6 address.
+#[cgroup_sock_addr(sendmsg6)]
+pub(crate) fn egress_sendmsg6(ctx: SockAddrContext) -> i32 {
+    judge_call(Hook::Sendmsg6, &ctx, &of_call_v6(&ctx)).cgroup_return()
+}
+
+/// `socket(2)` for IPv4 and IPv6: tags the socket with its agent.
+#[cgroup_sock(sock_create)]
+pub(crate) fn socket_create(ctx: SockContext) -> i32 {
+    judge_socket(&ctx).cgroup_return()
+}
+
+#[inline(always)]
+fn judge_packet(ctx: &SkBuffContext) -> Verdict {
+    let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    let sk = full_socket(ctx);
+    let slot = packet_slot(ctx, sk, &tables);
+    let mut flow = Flow::UNREADABLE;
+    let read = parse_into(&Skb(ctx), &mut flow);
+    let decision = decide(&tables, Hook::Egress, slot, &flow, read);
+    report::tally(Hook::Egress, slot, &flow, &decision);
+    if let Some(kind) = report::kind(Hook::Egress, &decision) {
+        complain(ctx, slot, &decision);
+        let mut record = report::record(kind, Hook::Egress, slot, &tables.control, &decision);
+        if !sk.is_null() {
+            // SAFETY: checked non-null.
+            unsafe { identity::describe_maker(sk, &mut record) };
+        }
+        // SAFETY: the context of this program.
+        record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        report::tell(&mut record, &flow, counts(kind, &decision));
+    }
+    decision.verdict
+}
+
+/// The packet's full socket; null where there is none.
+#[inline(always)]
+fn full_socket(ctx: &SkBuffContext) -> *mut c_void {
+    // SAFETY: a field of the context; the helper takes any socket of it.
+    unsafe {
+        let sk = (*ctx.skb.skb).__bindgen_anon_2.sk;
+        if sk.is_null() { ptr::null_mut() } else { bpf_sk_fullsock(sk).cast() }
+    }
+}
+
+#[inline(always)]
+fn packet_slot(ctx: &SkBuffContext, sk: *mut c_void, tables: &KernelTables) -> u32 {
+    let resolve = || {
+        // SAFETY: the context's own skb.
+        let ancestor = |level| unsafe { bpf_skb_ancestor_cgroup_id(ctx.skb.skb, level) };
+        identity::absent(&tables.control, ancestor)
+    };
+    if sk.is_null() {
+        return resolve().slot;
+    }
+    // SAFETY: checked non-null.
+    unsafe { identity::slot(sk, &tables.control, resolve) }
+}
+
+#[inline(always)]
+fn judge_call(hook: Hook, ctx: &SockAddrContext, flow: &Flow) -> Verdict {
+    let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    // SAFETY: the context's own socket, never null in these hooks.
+    let sk: *mut c_void = unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk }.cast();
+    // SAFETY: as above.
+    let slot = unsafe { identity::slot(sk, &tables.control, || current(&tables)) };
+    let decision = decide(&tables, hook, slot, flow, Ok(()));
+    report::tally(hook, slot, flow, &decision);
+    if let Some(kind) = report::kind(hook, &decision) {
+        complain(ctx, slot, &decision);
+        let mut record = report::record(kind, hook, slot, &tables.control, &decision);
+        // SAFETY: as above.
+        unsafe { identity::describe_maker(sk, &mut record) };
+        // The caller is who acts; the socket only says whose policy holds.
+        identity::describe_current(&mut record);
+        // SAFETY: the context of this program.
+        record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        report::tell(&mut record, flow, counts(kind, &decision));
+    }
+    decision.verdict
+}
+
+#[inline(always)]
+fn judge_socket(ctx: &SockContext) -> Verdict {
+    let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    let mut tag = current(&tables);
+    // SAFETY: fields of the context; the tag goes to the context's socket.
+    let socket = unsafe {
+        identity::tag(ctx.as_ptr(), &mut tag);
+        Socket {
+            kind: read_volatile(addr_of!((*ctx.sock).type_)),
+            protocol: read_volatile(addr_of!((*ctx.sock).protocol)),
+        }
+    };
+    let decision = decide_socket(&tables, tag.slot, &socket);
+    let flow = Flow::UNREADABLE;
+    report::tally(Hook::SockCreate, tag.slot, &flow, &decision);
+    if let Some(kind) = report::kind(Hook::SockCreate, &decision) {
+        let mut record =
+            report::record(kind, Hook::SockCreate, tag.slot, &tables.control, &decision);
+        record.cgroup_id = tag.cgroup_id;
+        identity::describe_current(&mut record);
+        report::tell(&mut record, &flow, counts(kind, &decision));
+    }
+    decision.verdict
+}
+
+/// Tells the daemon's log, besides the event, when the tables contradict
+/// themselves: that is our fault and nobody else's.
+#[inline(always)]
+fn complain(ctx: &impl EbpfContext, slot: u32, decision: &Decision) {
+    if decision.reason == Reason::Internal {
+        error!(ctx, "slot {}: a port list names a rule that is not in the table", slot);
+    }
+}
+
+/// Whether what is reported counts towards the tripwire: enforced violations.
+#[inline(always)]
+fn counts(kind: RecordKind, decision: &Decision) -> bool {
+    kind == RecordKind::Denied && decision.reason.is_violation()
+}
+
+#[inline(always)]
+fn current(tables: &KernelTables) -> SocketTag {
+    // SAFETY: no preconditions.
+    identity::current(&tables.control, |level| unsafe { bpf_get_current_ancestor_cgroup_id(level) })
+}

@@ -1,0 +1,81 @@
+//! [`PolicyTables`] over BPF maps.
+
+use core::ptr::{addr_of, addr_of_mut, read_volatile};
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::maps::lpm_trie::Key;
+use enforcer_common::{
+    AgentLimits, AgentState, BANKS, Cap, Charge, Control, PolicyTables, PortList, PortRule,
+    PrefixKey,
+};
+
+use crate::atomic::Cell;
+use crate::maps::{AGENTS, CONTROL, PORT_RULES, PREFIXES, STATES};
+
+/// The tables as they are in one generation, for the length of one program run.
+pub(crate) struct KernelTables {
+    pub(crate) control: Control,
+}
+
+// === impl KernelTables ===
+
+impl KernelTables {
+    /// `None` where `CONTROL` cannot be read, which denies.
+    #[inline(always)]
+    pub(crate) fn open() -> Option<Self> {
+        let control = CONTROL.get_ptr(0)?;
+        // SAFETY: a looked-up map value; volatile because the daemon writes it
+        // while we run, and both halves of a decision must see one generation.
+        Some(Self { control: unsafe { read_volatile(control) } })
+    }
+}
+
+/// One agent's state; `None` denies.
+#[inline(always)]
+pub(crate) fn state(slot: u32) -> Option<*mut AgentState> {
+    STATES.get_ptr_mut(slot)
+}
+
+impl PolicyTables for KernelTables {
+    #[inline(always)]
+    fn limits(&self, slot: u32) -> Option<&AgentLimits> {
+        let entry = AGENTS.get(slot)?;
+        if self.control.generation as usize % BANKS == 0 {
+            Some(&entry.banks[0])
+        } else {
+            Some(&entry.banks[1])
+        }
+    }
+
+    #[inline(always)]
+    fn quarantined(&self, slot: u32) -> bool {
+        let Some(state) = state(slot) else { return true };
+        // SAFETY: a looked-up map value; volatile because other CPUs write it.
+        unsafe { read_volatile(addr_of!((*state).quarantine)) != AgentState::FREE }
+    }
+
+    #[inline(always)]
+    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
+        PREFIXES.get(Key::new(PrefixKey::BITS, *key)).copied()
+    }
+
+    #[inline(always)]
+    fn port_rule(&self, index: u32) -> Option<PortRule> {
+        PORT_RULES.get(index).copied()
+    }
+
+    #[inline(always)]
+    fn charge(&self, slot: u32, which: Charge, cap: &Cap, units: u64) -> bool {
+        let Some(state) = state(slot) else { return false };
+        // SAFETY: fields of a looked-up map value.
+        let meter = unsafe {
+            Cell::new(match which {
+                Charge::Packets => addr_of_mut!((*state).packets_arrival),
+                Charge::Bytes => addr_of_mut!((*state).bytes_arrival),
+                Charge::Connections => addr_of_mut!((*state).connections_arrival),
+            })
+        };
+        // SAFETY: no preconditions.
+        cap.charge(&meter, unsafe { bpf_ktime_get_ns() }, units)
+    }
+}

@@ -1,0 +1,15 @@
+//! Revokers: each kills a credential its own way and decides, for whatever the
+//! other side answers, between done, again later, and given up.
+
+mod outcome;
+mod redact;
+mod http;
+mod notice;
+mod oauth2;
+mod webhook;
+mod command;
+mod dispatch;
+
+pub use dispatch::{Job, attempt, calls, provider};
+pub use http::{ClientError, client};
+pub use outcome::{Outcome, Proof};

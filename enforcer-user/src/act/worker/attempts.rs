@@ -1,0 +1,136 @@
+//! Attempts: starting those that are due, and what follows from their end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::{MAX_IN_FLIGHT, Try, Worker, WorkerError};
+use crate::act::outbox::{Row, RowState};
+use crate::act::revoke::{Job, Outcome, Proof, attempt};
+use crate::act::shared::Shared;
+use crate::act::{backoff, clock};
+use crate::policy::{Credential, Revoker};
+
+const REPLACED: &str = "the secret was replaced before its former value could be revoked; hint: \
+                        revoke that one at the provider";
+
+/// An attempt that ended.
+pub(super) struct Ended {
+    row: Row,
+    outcome: Outcome,
+    /// From the violation to the end of the attempt.
+    took: Duration,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    pub(super) fn start_due(&mut self) {
+        while self.attempts.len() < MAX_IN_FLIGHT {
+            let Some(first) = self.due.first_entry() else { break };
+            if first.key().0 > clock::wall() {
+                break;
+            }
+            let tried = first.remove();
+            self.attempts.spawn(try_once(self.shared.clone(), tried));
+        }
+    }
+
+    /// Writes down how the attempt ended, tells it, and queues the next one.
+    pub(super) async fn finish(&mut self, ended: Ended) -> Result<(), WorkerError> {
+        let Ended { mut row, outcome, took } = ended;
+        row.attempts += 1;
+        match outcome {
+            Outcome::Done(proof) => self.confirmed(&mut row, proof, took),
+            Outcome::Fail { error } => self.failed(&mut row, error),
+            Outcome::Retry { after, error, accepted } => {
+                row.accepted |= accepted;
+                if backoff::over(row.attempts, row.created, clock::wall()) {
+                    let attempts = row.attempts;
+                    self.failed(&mut row, format!("given up after {attempts} attempts: {error}"));
+                } else {
+                    row.next_attempt = clock::wall() + backoff::wait(row.attempts, after);
+                    self.retried(&mut row, error);
+                }
+            }
+        }
+        self.save(&row).await?;
+        if row.state == RowState::Pending {
+            let again = Try { row, secret: None, asked_before: true };
+            self.due.insert((again.row.next_attempt, again.row.id), again);
+        }
+        Ok(())
+    }
+
+    fn confirmed(&self, row: &mut Row, proof: Proof, took: Duration) {
+        row.state = RowState::Confirmed;
+        row.last_error = None;
+        let ms = took.as_secs_f64() * 1000.0;
+        let message = format!("dead ({}), {ms:.1} ms after the violation", proof.as_str());
+        self.teller.row(row, "confirmed", message);
+        self.teller.count(self.provider_of(&row.credential), "confirmed", Some(took));
+    }
+
+    fn failed(&self, row: &mut Row, error: String) {
+        row.state = RowState::Dead;
+        let message = format!("FAILED, the credential may still live: {error}");
+        row.last_error = Some(error);
+        self.teller.row(row, "failed", message);
+        self.teller.count(self.provider_of(&row.credential), "failed", None);
+    }
+
+    fn retried(&self, row: &mut Row, error: String) {
+        let wait = (row.next_attempt - clock::wall()).as_seconds_f64();
+        let message = format!("attempt {} failed, next in {wait:.1} s: {error}", row.attempts);
+        row.last_error = Some(error);
+        self.teller.row(row, "retried", message);
+        self.teller.count(self.provider_of(&row.credential), "retried", None);
+    }
+
+    /// A result that cannot be written is told; after a restart the row is
+    /// pending, and introspection is asked before anything is called again.
+    async fn save(&self, row: &Row) -> Result<(), WorkerError> {
+        let (shared, saved) = (self.shared.clone(), row.clone());
+        if let Err(error) = spawn_blocking(move || shared.outbox.save(&saved)).await? {
+            let credential = &row.credential;
+            let message = format!("what became of {credential} could not be written down: {error}");
+            self.teller.alert(row.agent.as_deref(), message);
+        }
+        Ok(())
+    }
+}
+
+async fn try_once(shared: Arc<Shared>, tried: Try) -> Ended {
+    let outcome = outcome_of(&shared, &tried).await;
+    let took = shared.since(&tried.row.violation);
+    Ended { row: tried.row, outcome, took }
+}
+
+async fn outcome_of(shared: &Shared, tried: &Try) -> Outcome {
+    let Try { row, secret, asked_before } = tried;
+    let Some(credential) = shared.credential(&row.credential) else {
+        return Outcome::retry("the credential is not in the inventory any more");
+    };
+    let read_now = match secret {
+        Some(_) => None,
+        None => match shared.secret(&credential) {
+            Ok((_, now)) if replaced(row, &credential, &now) => return Outcome::fail(REPLACED),
+            Ok((secret, _)) => Some(secret),
+            Err(error) => {
+                tracing::warn!(credential = row.credential, "{error}");
+                None
+            }
+        },
+    };
+    let secret = secret.as_ref().or(read_now.as_ref());
+    let job = Job { row, credential: &credential, secret, asked_before: *asked_before };
+    attempt(&shared.client, job).await
+}
+
+/// Whether the secret at hand is not the one the row is about. Only a token
+/// server is sent the secret itself; others know it by id and fingerprint.
+fn replaced(row: &Row, credential: &Credential, now: &str) -> bool {
+    let sends_it = matches!(credential.revoke, Some(Revoker::OAuth2 { .. }));
+    sends_it && row.fingerprint.as_deref().is_some_and(|then| then != now)
+}

@@ -1,0 +1,121 @@
+//! How a command ends when it does not end well.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Style};
+
+/// Exit codes other than "done".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// What was asked for did not happen.
+    Failed = 1,
+    /// Bad usage, or an invalid config or policy.
+    Usage = 2,
+    /// The host cannot enforce, or does not enforce this.
+    CannotEnforce = 3,
+    /// The daemon does not answer.
+    NoDaemon = 4,
+}
+
+/// Why a command ended early.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// An error for people to read.
+    Error {
+        /// The exit code.
+        code: Code,
+        /// What was done to what, and why it failed.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The reader of our output hung up: nobody is left to tell.
+    HungUp,
+    /// The messages are already on stderr.
+    Reported(Code),
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// A failure without a hint.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self::Error { code, message: message.into(), hint: None }
+    }
+
+    /// [`Code::Failed`] without a hint.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Code::Failed, message)
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Error { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// Tells people on stderr and returns the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::HungUp => ExitCode::SUCCESS,
+            Self::Reported(code) => ExitCode::from(*code as u8),
+            Self::Error { code, message, hint } => {
+                say("error", AnsiColor::Red, message);
+                if let Some(hint) = hint {
+                    say("hint", AnsiColor::Cyan, hint);
+                }
+                ExitCode::from(*code as u8)
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Errors of writing to stdout, the one stream commands write to.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::HungUp,
+            _ => Self::failed(format!("write to standard output: {error}")),
+        }
+    }
+}
+
+/// Warns on stderr.
+pub(crate) fn warn(message: &str) {
+    say("warning", AnsiColor::Yellow, message);
+}
+
+/// `LABEL: message` on stderr, in colour where that is wanted.
+fn say(label: &str, color: AnsiColor, message: &str) {
+    let mut stderr = io::stderr().lock();
+    let style = if wants_color(&stderr) { color.on_default().bold() } else { Style::new() };
+    // Stderr closed: the exit code still tells.
+    writeln!(stderr, "{style}{label}:{style:#} {message}").unwrap_or_default();
+}
+
+/// Whether the stream is a terminal and `NO_COLOR` (no-color.org) is not set.
+fn wants_color(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_not_an_error() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure, Failure::HungUp);
+        assert_eq!(format!("{:?}", failure.report()), format!("{:?}", ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_manual() {
+        let codes = [Code::Failed, Code::Usage, Code::CannotEnforce, Code::NoDaemon];
+        assert_eq!(codes.map(|code| code as u8), [1, 2, 3, 4]);
+    }
+}

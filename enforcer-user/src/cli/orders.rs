@@ -1,0 +1,75 @@
+//! Commands that tell the daemon to do one thing: `quarantine`, `release`,
+//! `revoke`, `reload`.
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::cli::client::{self, Client};
+use crate::cli::failure::Failure;
+use crate::cli::output::print;
+use crate::cli::settings;
+use crate::daemon::protocol::{Reply, Request};
+
+/// Of `enforcer quarantine`.
+#[derive(Args, Debug)]
+pub(crate) struct QuarantineArgs {
+    /// The agent
+    agent: String,
+    /// Why, for the audit trail
+    #[arg(long)]
+    reason: String,
+}
+
+/// Of `enforcer release`.
+#[derive(Args, Debug)]
+pub(crate) struct ReleaseArgs {
+    /// The agent
+    agent: String,
+}
+
+/// Of `enforcer revoke`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  enforcer revoke hubspot-crm --reason 'seen in a public log'")]
+pub(crate) struct RevokeArgs {
+    /// The credential's id
+    credential: String,
+    /// Why, for the audit trail
+    #[arg(long)]
+    reason: String,
+}
+
+pub(crate) fn quarantine(config: &Path, args: QuarantineArgs) -> Result<(), Failure> {
+    order(config, &Request::Quarantine { agent: args.agent, reason: args.reason })
+}
+
+pub(crate) fn release(config: &Path, args: ReleaseArgs) -> Result<(), Failure> {
+    order(config, &Request::Release { agent: args.agent })
+}
+
+pub(crate) fn revoke(config: &Path, args: RevokeArgs) -> Result<(), Failure> {
+    order(config, &Request::Revoke { credential: args.credential, reason: args.reason })
+}
+
+pub(crate) fn reload(config: &Path) -> Result<(), Failure> {
+    order(config, &Request::Reload)
+}
+
+fn order(config: &Path, request: &Request) -> Result<(), Failure> {
+    let settings = settings::load(config)?;
+    let reply = Client::connect(&settings.control_socket)?.ask(request)?;
+    print(&outcome(&reply)?)
+}
+
+/// What to tell people about an order that was carried out.
+pub(crate) fn outcome(reply: &Reply) -> Result<String, Failure> {
+    match reply {
+        Reply::Done { message } => Ok(message.clone()),
+        Reply::Reloaded { generation } => Ok(format!("generation {generation} is in force")),
+        Reply::Status(_)
+        | Reply::Agents { .. }
+        | Reply::Credentials { .. }
+        | Reply::Rule { .. }
+        | Reply::Failed { .. } => Err(client::unexpected(reply)),
+    }
+}

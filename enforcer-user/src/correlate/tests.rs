@@ -1,0 +1,264 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use time::OffsetDateTime;
+
+use super::*;
+use crate::events::EventKind;
+use crate::policy::{
+    AgentName, CredentialKind, Limits, Location, Mode, Response, SecretRef, Step, Trigger,
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn location() -> Location {
+    Location { file: Arc::new(PathBuf::from("a.toml")), line: 1 }
+}
+
+fn agent(name: &str) -> AgentName {
+    AgentName::parse(name).expect("a valid name")
+}
+
+fn respond(event: Trigger, count: u32, actions: &[Step]) -> Response {
+    let within = Duration::from_secs(10);
+    Response { event, count, within, actions: actions.to_vec(), location: location() }
+}
+
+fn policy(name: &str, responses: Vec<Response>) -> Policy {
+    Policy {
+        agent: agent(name),
+        mode: Mode::Enforce,
+        cgroups: Vec::new(),
+        rules: Vec::new(),
+        limits: Limits::default(),
+        responses,
+        location: location(),
+    }
+}
+
+fn credential(id: &str, holder: &str) -> Credential {
+    Credential {
+        id: CredentialId::parse(id).expect("a valid id"),
+        agents: vec![agent(holder)],
+        kind: CredentialKind::ApiKey,
+        scopes: Vec::new(),
+        issued: None,
+        rotate_every: Duration::from_secs(1),
+        expires: None,
+        secret: SecretRef::Env("X".into()),
+        revoke: None,
+        location: location(),
+    }
+}
+
+fn event(kind: EventKind, reason: &str, second: u64) -> Event {
+    Event {
+        time: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(second),
+        seq: second,
+        kind,
+        agent: Some("a1".into()),
+        verdict: None,
+        reason: Some(reason.into()),
+        hook: None,
+        proto: None,
+        destination: None,
+        process: None,
+        rule: None,
+        policy_generation: 1,
+        credentials: Vec::new(),
+        suppressed: 0,
+        message: None,
+        ktime_ns: second * SECOND,
+    }
+}
+
+fn denied(second: u64) -> Event {
+    event(EventKind::Denied, "no-rule", second)
+}
+
+fn ids(finding: &Finding) -> Vec<&str> {
+    finding.credentials.iter().map(CredentialId::as_str).collect()
+}
+
+const REVOKE: &[Step] = &[Step::Revoke, Step::Alert];
+const TRIPWIRE: &[Step] = &[Step::Revoke, Step::Quarantine, Step::Alert, Step::Revoke];
+
+fn watching(responses: Vec<Response>) -> Correlator {
+    let credentials = [credential("key", "a1"), credential("token", "a1"), credential("b", "b1")];
+    Correlator::new(&[policy("a1", responses)], &credentials)
+}
+
+#[test]
+fn the_third_denial_is_a_finding_and_the_fourth_is_not() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 3, REVOKE)]);
+    let found: Vec<_> = (1..=4).map(|s| correlator.observe(&denied(s)).len()).collect();
+    assert_eq!(found, [0, 0, 1, 0]);
+}
+
+#[test]
+fn a_finding_names_its_evidence_and_its_steps_in_ladder_order() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 2, TRIPWIRE)]);
+    correlator.observe(&denied(1));
+    correlator.observe(&denied(2));
+    let found = correlator.observe(&event(EventKind::Quarantined, "no-rule", 2));
+    let [finding] = &found[..] else { panic!("one finding, not {found:?}") };
+    assert_eq!(finding.steps, [Step::Alert, Step::Quarantine, Step::Revoke]);
+    assert_eq!((finding.evidence.count, finding.ktime_ns), (2, 2 * SECOND));
+    assert_eq!(finding.evidence.first, denied(1).time);
+    assert_eq!(finding.severity(), Step::Revoke);
+}
+
+#[test]
+fn the_kernels_rule_fires_on_the_alarm_and_not_on_denials() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 3, TRIPWIRE)]);
+    assert!((1..10).all(|s| correlator.observe(&denied(s)).is_empty()));
+    assert_eq!(correlator.observe(&event(EventKind::Quarantined, "no-rule", 10)).len(), 1);
+}
+
+#[test]
+fn the_alarm_counts_even_when_it_overtakes_the_denials() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 3, TRIPWIRE)]);
+    let found = correlator.observe(&event(EventKind::Quarantined, "no-rule", 10));
+    assert_eq!(found[0].evidence.count, 3);
+}
+
+#[test]
+fn only_the_first_denied_rule_with_quarantine_is_the_kernels() {
+    let rules = vec![
+        respond(Trigger::Denied, 2, REVOKE),
+        respond(Trigger::Denied, 3, TRIPWIRE),
+        respond(Trigger::Denied, 4, TRIPWIRE),
+    ];
+    let mut correlator = watching(rules);
+    let found: Vec<_> = (1..=4).map(|s| correlator.observe(&denied(s)).len()).collect();
+    assert_eq!(found, [0, 1, 0, 2]);
+}
+
+#[test]
+fn a_quarantined_rule_fires_on_the_alarm_beside_the_tripwire() {
+    let rules = vec![
+        respond(Trigger::Denied, 3, TRIPWIRE),
+        respond(Trigger::Quarantined, 1, &[Step::Alert]),
+    ];
+    let mut correlator = watching(rules);
+    let found = correlator.observe(&event(EventKind::Quarantined, "no-rule", 1));
+    let triggers: Vec<_> = found.iter().map(|f| f.trigger).collect();
+    assert_eq!(triggers, [Trigger::Denied, Trigger::Quarantined]);
+}
+
+#[test]
+fn a_quarantine_the_daemon_made_triggers_nothing() {
+    let mut correlator = watching(vec![respond(Trigger::Quarantined, 1, REVOKE)]);
+    let by_daemon = Event { ktime_ns: 0, ..event(EventKind::Quarantined, "operator", 1) };
+    assert!(correlator.observe(&by_daemon).is_empty());
+}
+
+#[test]
+fn shadows_and_denials_that_are_no_violation_do_not_count() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 1, REVOKE)]);
+    for reason in ["quarantined", "canary", "internal", "rule", "no such word"] {
+        assert!(correlator.observe(&event(EventKind::Denied, reason, 1)).is_empty(), "{reason}");
+    }
+    assert!(correlator.observe(&event(EventKind::WouldDeny, "no-rule", 1)).is_empty());
+}
+
+#[test]
+fn caps_are_counted_by_their_own_rule() {
+    let mut correlator = watching(vec![respond(Trigger::RateLimited, 2, REVOKE)]);
+    let limited = |s| event(EventKind::RateLimited, "packet-cap", s);
+    assert!(correlator.observe(&denied(1)).is_empty());
+    assert!(correlator.observe(&limited(1)).is_empty());
+    assert_eq!(correlator.observe(&limited(2)).len(), 1);
+}
+
+#[test]
+fn suppressed_events_count() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 100, REVOKE)]);
+    let found = correlator.observe(&Event { suppressed: 99, ..denied(1) });
+    assert_eq!(found[0].evidence.count, 100);
+}
+
+#[test]
+fn credentials_are_those_of_the_broken_rule_first() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 1, REVOKE)]);
+    correlator.observe(&Event {
+        credentials: vec!["key".into()],
+        ..event(EventKind::Connected, "rule", 1)
+    });
+    let broken = Event { credentials: vec!["token".into(), "unknown".into()], ..denied(2) };
+    assert_eq!(ids(&correlator.observe(&broken)[0]), ["token"]);
+}
+
+#[test]
+fn then_those_used_within_the_last_hour() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 1, REVOKE)]);
+    let used = |id: &str, s| Event {
+        credentials: vec![id.into()],
+        ..event(EventKind::Connected, "rule", s)
+    };
+    correlator.observe(&used("token", 1));
+    correlator.observe(&used("key", 10));
+    assert_eq!(ids(&correlator.observe(&denied(3605))[0]), ["key"]);
+}
+
+#[test]
+fn else_all_the_agent_holds_and_no_other_agents() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 1, REVOKE)]);
+    assert_eq!(ids(&correlator.observe(&denied(1))[0]), ["key", "token"]);
+}
+
+#[test]
+fn after_a_release_the_windows_are_empty() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 2, REVOKE)]);
+    correlator.observe(&denied(1));
+    correlator.release("a1");
+    assert!(correlator.observe(&denied(2)).is_empty());
+    assert_eq!(correlator.observe(&denied(3)).len(), 1);
+}
+
+#[test]
+fn a_reload_keeps_the_windows_of_rules_that_stay() {
+    let stays = respond(Trigger::Denied, 2, REVOKE);
+    let mut correlator = watching(vec![stays.clone()]);
+    correlator.observe(&denied(1));
+    let new = respond(Trigger::RateLimited, 9, REVOKE);
+    correlator.update(&[policy("a1", vec![new, stays])], &[]);
+    assert_eq!(correlator.observe(&denied(2)).len(), 1);
+}
+
+#[test]
+fn a_reload_starts_changed_rules_anew_and_drops_agents_without_a_policy() {
+    let mut correlator = watching(vec![respond(Trigger::Denied, 2, REVOKE)]);
+    correlator.observe(&denied(1));
+    correlator.update(&[policy("a1", vec![respond(Trigger::Denied, 3, REVOKE)])], &[]);
+    assert!(correlator.observe(&denied(2)).is_empty());
+    correlator.update(&[], &[]);
+    assert!((3..9).all(|s| correlator.observe(&denied(s)).is_empty()));
+}
+
+proptest! {
+    /// The naive model: a list of all violations, emptied by each finding.
+    #[test]
+    fn findings_agree_with_a_list_of_all_events(
+        count in 1_u32..6,
+        events in prop::collection::vec((0_u64..6, 0_u32..3, 0_u8..4), 1..60),
+    ) {
+        let mut correlator = watching(vec![respond(Trigger::Denied, count, REVOKE)]);
+        let (mut list, mut now) = (Vec::new(), 1);
+        for (gap, suppressed, what) in events {
+            now += gap;
+            let mut event = Event { suppressed, ..denied(now) };
+            match what {
+                0 => event.kind = EventKind::RateLimited,
+                1 => { correlator.release("a1"); list.clear(); continue }
+                _ => list.push((now, 1 + u64::from(suppressed))),
+            }
+            let sum: u64 = list.iter().filter(|(t, _)| now - t <= 10).map(|(_, w)| w).sum();
+            let due = what > 1 && sum >= u64::from(count);
+            prop_assert_eq!(!correlator.observe(&event).is_empty(), due);
+            if due { list.clear(); }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A plan becomes a generation: everything is written beside what is in force,
+//! then one store makes it visible.
+
+use std::mem::offset_of;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use enforcer_common::{AgentLimits, BANKS, Control};
+
+use super::error::KernelError;
+use super::state::{Kernel, Tables};
+use super::sys;
+use crate::compile::{AgentPlan, Plan, RuleInfo};
+use crate::policy::AgentName;
+
+// === impl Kernel ===
+
+impl Kernel {
+    /// Puts a plan in force as one generation and returns its number.
+    ///
+    /// # Errors
+    /// The plan does not fit, or the kernel refused an entry: the generation
+    /// in force stays, whole.
+    pub fn apply(&self, plan: &Plan) -> Result<u32, KernelError> {
+        self.lock().apply(plan)
+    }
+
+    /// Number of the generation in force; 0 before the first plan.
+    pub fn generation(&self) -> u32 {
+        self.lock().maps.control().generation
+    }
+
+    /// The agent in a slot.
+    pub fn agent(&self, slot: u32) -> Option<AgentName> {
+        self.lock().maps.name(slot).and_then(|name| AgentName::parse(&name).ok())
+    }
+
+    /// The slot of an agent.
+    pub fn slot(&self, agent: &AgentName) -> Option<u32> {
+        self.lock().slots.get(agent.as_str())
+    }
+
+    /// What a rule id means in the policy with this id.
+    pub fn rule(&self, policy_id: u32, rule: u32) -> Option<RuleInfo> {
+        self.lock().rules.get(&policy_id)?.get(rule as usize).cloned()
+    }
+}
+
+// === impl Tables ===
+
+impl Tables {
+    fn apply(&mut self, plan: &Plan) -> Result<u32, KernelError> {
+        self.refuse_what_does_not_fit(plan)?;
+        let wanted: Vec<&str> = plan.agents.iter().map(|a| a.agent.as_str()).collect();
+        let mut fresh = Vec::new();
+        let written = self.write(plan, &wanted, &mut fresh);
+        let entries = match written {
+            Ok(entries) => entries,
+            Err(error) => {
+                // Nothing reads them yet, so nothing has to be waited for.
+                fresh.into_iter().try_for_each(|id| self.residents.remove(&mut self.maps, id))?;
+                return Err(error);
+            }
+        };
+        let generation = self.switch(&entries)?;
+        self.forget_old(plan, &entries)?;
+        Ok(generation)
+    }
+
+    /// Checked before anything is written, so that the usual refusal costs
+    /// nothing; the generation in force stays beside the new one meanwhile.
+    fn refuse_what_does_not_fit(&self, plan: &Plan) -> Result<(), KernelError> {
+        let changed = plan.agents.iter().filter(|agent| self.unchanged(agent).is_none());
+        let needed: u64 = changed.map(|agent| agent.prefixes.len() as u64).sum();
+        let capacity = u64::from(self.maps.prefix_capacity);
+        let free = capacity.saturating_sub(self.residents.prefixes());
+        if needed > free {
+            return Err(KernelError::Full { what: "prefixes", needed, free, capacity });
+        }
+        let slots = u64::from(self.maps.names.len().saturating_sub(1));
+        if plan.agents.len() as u64 > slots {
+            let needed = plan.agents.len() as u64;
+            return Err(KernelError::Full { what: "agents", needed, free: slots, capacity: slots });
+        }
+        Ok(())
+    }
+
+    /// The policy id of an agent whose tables stay as they are.
+    fn unchanged(&self, agent: &AgentPlan) -> Option<u32> {
+        let (id, old) = self.plans.get(agent.agent.as_str())?;
+        (old.prefixes == agent.prefixes && old.lists == agent.lists).then_some(*id)
+    }
+
+    /// Writes tables of agents that changed; ids of new ones go to `fresh`.
+    fn write(
+        &mut self,
+        plan: &Plan,
+        wanted: &[&str],
+        fresh: &mut Vec<u32>,
+    ) -> Result<Vec<(u32, u32)>, KernelError> {
+        let mut entries = Vec::with_capacity(plan.agents.len());
+        for agent in &plan.agents {
+            let slot = self.slots.assign(
+                &mut self.maps,
+                agent.agent.as_str(),
+                wanted,
+                &mut self.counters,
+            )?;
+            let id = match self.unchanged(agent) {
+                Some(id) => id,
+                None => {
+                    let id = self.residents.insert(&mut self.maps, agent)?;
+                    fresh.push(id);
+                    id
+                }
+            };
+            let bank = self.idle_bank();
+            let limits = AgentLimits { policy_id: id, ..agent.limits };
+            self.write_bank(slot, bank, limits)?;
+            entries.push((slot, id));
+        }
+        Ok(entries)
+    }
+
+    fn idle_bank(&self) -> usize {
+        (self.maps.control().generation as usize + 1) % BANKS
+    }
+
+    fn write_bank(&self, slot: u32, bank: usize, limits: AgentLimits) -> Result<(), KernelError> {
+        let mut entry = self.maps.agents.get(slot).unwrap_or_default();
+        entry.banks[bank] = limits;
+        if self.maps.agents.set(slot, entry) {
+            return Ok(());
+        }
+        let capacity = u64::from(self.maps.agents.len());
+        Err(KernelError::Full { what: "agents", needed: u64::from(slot), free: 0, capacity })
+    }
+
+    /// Empties the idle bank of every agent that the plan leaves out, then
+    /// makes the new generation visible with one store.
+    fn switch(&mut self, entries: &[(u32, u32)]) -> Result<u32, KernelError> {
+        let bank = self.idle_bank();
+        let kept: std::collections::HashSet<u32> = entries.iter().map(|&(slot, _)| slot).collect();
+        for (_, slot) in self.slots.iter().filter(|(_, slot)| !kept.contains(slot)) {
+            self.write_bank(slot, bank, AgentLimits::default())?;
+        }
+        let generation = self.maps.control().generation.wrapping_add(1);
+        self.maps.store_control(offset_of!(Control, generation), generation);
+        Ok(generation)
+    }
+
+    /// Takes old policies out, once no running program can still read them.
+    fn forget_old(&mut self, plan: &Plan, entries: &[(u32, u32)]) -> Result<(), KernelError> {
+        if let Err(error) = sys::wait_for_running_programs() {
+            // A program that still reads the old policy then denies one packet.
+            tracing::warn!(%error, "cannot wait for running programs");
+        }
+        let ids: Vec<u32> = entries.iter().map(|&(_, id)| id).collect();
+        // Records of the last generation may still be on their way.
+        let previous: Vec<u32> = self.plans.values().map(|(id, _)| *id).collect();
+        self.rules.retain(|id, _| previous.contains(id));
+        self.plans.clear();
+        for (agent, &id) in plan.agents.iter().zip(&ids) {
+            self.rules.insert(id, Arc::new(agent.rules.clone()));
+            self.plans.insert(agent.agent.as_str().to_owned(), (id, agent.clone()));
+        }
+        self.residents.retain(&mut self.maps, &ids)
+    }
+}
+
+// === impl Maps ===
+
+impl super::maps::Maps {
+    /// Writes one 32-bit field of `CONTROL`, whole.
+    pub(super) fn store_control(&self, offset: usize, value: u32) {
+        // Cells are 64 bits wide; the field's half of one is replaced, the
+        // other half only ever changes here, under the same lock.
+        let Some(cell) = self.control.cell(0, offset / 8 * 8) else { return };
+        let field = std::ptr::from_ref(cell).cast::<AtomicU32>();
+        // SAFETY: an aligned half of a live 64-bit cell; programs read it with
+        // plain loads, and all writers go through here.
+        let field = unsafe { &*field.add(offset % 8 / 4) };
+        field.store(value, Ordering::SeqCst);
+    }
+}

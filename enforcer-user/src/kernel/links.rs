@@ -1,0 +1,121 @@
+//! The programs' links to the enforced root: made once, pinned, and from then
+//! on only updated.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use super::error::KernelError;
+use super::programs::{HOOKUPS, Hookup, Programs};
+use super::sys;
+
+/// Held and pinned links. Dropping it leaves the pins, and so the enforcement.
+pub(crate) struct Links {
+    dir: PathBuf,
+    root: PathBuf,
+    held: Vec<Held>,
+}
+
+struct Held {
+    hookup: Hookup,
+    prog_id: u32,
+    _link: OwnedFd,
+}
+
+// === impl Links ===
+
+impl Links {
+    /// Attaches every program to `root`, or puts it into the link that an
+    /// earlier daemon has pinned: there is no moment without a program.
+    pub(crate) fn attach(
+        dir: &Path,
+        root: &Path,
+        programs: &Programs,
+    ) -> Result<Self, KernelError> {
+        let cgroup = File::open(root).map_err(KernelError::io("open", root))?;
+        let id = sys::cgroup_id(root).map_err(KernelError::io("read", root))?;
+        let mut held = Vec::new();
+        for hookup in HOOKUPS {
+            let wrap = |source| KernelError::Attach {
+                program: hookup.program,
+                cgroup: root.to_owned(),
+                source,
+            };
+            let program = programs.fd(&hookup)?;
+            let pin = dir.join(hookup.program);
+            let link = match usable(&pin, id, dir)? {
+                Some(link) => {
+                    sys::link_update(link.as_fd(), program).map_err(wrap)?;
+                    link
+                }
+                None => {
+                    let link = sys::link_create(program, cgroup.as_fd(), hookup.attach_type)
+                        .map_err(wrap)?;
+                    sys::pin(link.as_fd(), &pin).map_err(KernelError::io("pin", &pin))?;
+                    link
+                }
+            };
+            held.push(Held { hookup, prog_id: programs.id(&hookup)?, _link: link });
+        }
+        Ok(Self { dir: dir.to_owned(), root: root.to_owned(), held })
+    }
+
+    /// What is not as it should be, one sentence each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = problems(&self.dir, &self.root);
+        for held in &self.held {
+            let pin = self.dir.join(held.hookup.program);
+            let Ok(Some(link)) = sys::open_pin(&pin) else { continue };
+            if sys::link_info(link.as_fd()).is_ok_and(|info| info.prog_id != held.prog_id) {
+                problems.push(format!("{}: its link holds another program", held.hookup.program));
+            }
+        }
+        problems
+    }
+}
+
+/// A pinned link to exactly this cgroup. One to a cgroup that is gone is
+/// removed: it covers nothing any more.
+fn usable(pin: &Path, root_id: u64, dir: &Path) -> Result<Option<OwnedFd>, KernelError> {
+    let Some(link) = sys::open_pin(pin).map_err(KernelError::io("open", pin))? else {
+        return Ok(None);
+    };
+    let info = sys::link_info(link.as_fd()).map_err(KernelError::io("read", pin))?;
+    if info.cgroup_id == root_id {
+        return Ok(Some(link));
+    }
+    if info.cgroup_id == 0 {
+        fs::remove_file(pin).map_err(KernelError::io("remove", pin))?;
+        return Ok(None);
+    }
+    let what = format!("{} is attached to another cgroup (id {})", pin.display(), info.cgroup_id);
+    Err(KernelError::Foreign { dir: dir.to_owned(), what })
+}
+
+/// What is wrong with the pinned links to `root`, as far as the pins tell.
+pub(crate) fn problems(dir: &Path, root: &Path) -> Vec<String> {
+    let Ok(id) = sys::cgroup_id(root) else {
+        return vec![format!("the enforced root {} is gone", root.display())];
+    };
+    HOOKUPS.iter().filter_map(|hookup| problem(dir, hookup, id)).collect()
+}
+
+fn problem(dir: &Path, hookup: &Hookup, root_id: u64) -> Option<String> {
+    let program = hookup.program;
+    let link = match sys::open_pin(&dir.join(program)) {
+        Ok(Some(link)) => link,
+        Ok(None) => return Some(format!("{program}: its pin is gone")),
+        Err(error) => return Some(format!("{program}: its pin cannot be opened: {error}")),
+    };
+    match sys::link_info(link.as_fd()) {
+        Ok(info) if info.cgroup_id == 0 => Some(format!("{program}: its link has been detached")),
+        Ok(info) if info.cgroup_id != root_id => {
+            Some(format!("{program}: attached to another cgroup (id {})", info.cgroup_id))
+        }
+        Ok(info) if info.attach_type != hookup.attach_type => {
+            Some(format!("{program}: attached to another hook ({})", info.attach_type))
+        }
+        Ok(_) => None,
+        Err(error) => Some(format!("{program}: its link cannot be read: {error}")),
+    }
+}

@@ -1,0 +1,92 @@
+//! Which slot belongs to which agent. A slot stays with its agent's name for as
+//! long as the maps exist, so that an agent whose policy is taken away and
+//! brought back meets its old counters and its old quarantine.
+
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+use std::sync::atomic::Ordering;
+
+use enforcer_common::{AgentState, NAME_LEN, SLOT_UNBOUND};
+
+use super::counters::Counters;
+use super::error::KernelError;
+use super::maps::Maps;
+
+/// Agents' slots by name.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    by_name: BTreeMap<String, u32>,
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// Reads the names that an earlier daemon has left.
+    pub(crate) fn adopt(maps: &Maps) -> Self {
+        let slots = SLOT_UNBOUND + 1..maps.names.len();
+        Self { by_name: slots.filter_map(|slot| Some((maps.name(slot)?, slot))).collect() }
+    }
+
+    pub(crate) fn get(&self, agent: &str) -> Option<u32> {
+        self.by_name.get(agent).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.by_name.iter().map(|(name, &slot)| (name.as_str(), slot))
+    }
+
+    /// The agent's slot, given now if it has none. A slot of an agent without
+    /// policy (not in `wanted`) and without quarantine is reused last.
+    pub(crate) fn assign(
+        &mut self,
+        maps: &mut Maps,
+        agent: &str,
+        wanted: &[&str],
+        counters: &mut Counters,
+    ) -> Result<u32, KernelError> {
+        if let Some(slot) = self.get(agent) {
+            return Ok(slot);
+        }
+        let slot = self.free(maps).or_else(|| self.reclaim(maps, wanted)).ok_or_else(|| {
+            let capacity = u64::from(maps.names.len().saturating_sub(1));
+            KernelError::Full { what: "agents", needed: wanted.len() as u64, free: 0, capacity }
+        })?;
+        clear(maps, slot);
+        counters.clear(slot)?;
+        let mut name = [0; NAME_LEN];
+        let len = agent.len().min(NAME_LEN);
+        name[..len].copy_from_slice(&agent.as_bytes()[..len]);
+        if !maps.names.set(slot, name) {
+            return Err(KernelError::UnknownAgent(agent.to_owned()));
+        }
+        self.by_name.insert(agent.to_owned(), slot);
+        Ok(slot)
+    }
+
+    fn free(&self, maps: &Maps) -> Option<u32> {
+        (SLOT_UNBOUND + 1..maps.names.len()).find(|&slot| maps.name(slot).is_none())
+    }
+
+    fn reclaim(&mut self, maps: &Maps, wanted: &[&str]) -> Option<u32> {
+        let idle = |name: &str, slot: u32| {
+            !wanted.contains(&name)
+                && maps.states.get(slot).is_some_and(|s| s.quarantine == AgentState::FREE)
+        };
+        let name = self.iter().find(|&(name, slot)| idle(name, slot))?.0.to_owned();
+        self.by_name.remove(&name)
+    }
+}
+
+/// A new owner starts with its state at zero.
+fn clear(maps: &Maps, slot: u32) {
+    for offset in (0..size_of::<AgentState>()).step_by(8) {
+        if let Some(cell) = maps.states.cell(slot, offset) {
+            cell.store(0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The cell of an [`AgentState`] field.
+pub(crate) fn quarantine_cell(maps: &Maps, slot: u32) -> Option<&std::sync::atomic::AtomicU64> {
+    maps.states.cell(slot, offset_of!(AgentState, quarantine))
+}

@@ -1,0 +1,200 @@
+//! The kernel handle: starts or adopts, applies plans, answers questions.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control, SLOT_UNBOUND};
+
+use super::counters::Counters;
+use super::error::KernelError;
+use super::links::Links;
+use super::maps::Maps;
+use super::mount;
+use super::programs::Programs;
+use super::resident::Residents;
+use super::rings::Rings;
+use super::slots::Slots;
+use crate::compile::{AgentPlan, RuleInfo};
+use crate::config::Settings;
+
+/// Where things are on this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Folder of the pins.
+    pub bpf_dir: PathBuf,
+    /// The enforced root, absolute.
+    pub root: PathBuf,
+}
+
+/// How the kernel side came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Maps and links of an earlier daemon were taken over.
+    pub adopted: bool,
+}
+
+/// The kernel side. Cheap to share; dropping it leaves the enforcement alone.
+pub struct Kernel {
+    paths: Paths,
+    links: Links,
+    rings: Mutex<Option<Rings>>,
+    pub(super) tables: Mutex<Tables>,
+    pub(super) counters: Counters,
+}
+
+/// What `apply` changes, behind one lock.
+pub(super) struct Tables {
+    pub(super) maps: Maps,
+    pub(super) slots: Slots,
+    pub(super) residents: Residents,
+    /// For clearing a slot before its next owner gets it.
+    pub(super) counters: Counters,
+    /// Plans in force, by agent, with their policy ids.
+    pub(super) plans: HashMap<String, (u32, AgentPlan)>,
+    /// What rule ids mean, for the policies of the last generations.
+    pub(super) rules: HashMap<u32, Arc<Vec<RuleInfo>>>,
+}
+
+/// Records of unassigned cgroups: enough to be seen, too few to crowd out.
+const UNBOUND_RECORDS: (u64, u64) = (100, 200);
+const SECOND_NS: u64 = 1_000_000_000;
+
+// === impl Paths ===
+
+impl Paths {
+    /// Looks up the cgroup2 mount.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn of(settings: &Settings) -> Result<Self, KernelError> {
+        let root = mount::cgroup2_mount()?.join(&settings.root);
+        Ok(Self { bpf_dir: settings.bpf_dir.clone(), root })
+    }
+
+    pub(super) fn maps(&self) -> PathBuf {
+        self.bpf_dir.join("maps")
+    }
+
+    pub(super) fn links(&self) -> PathBuf {
+        self.bpf_dir.join("links")
+    }
+}
+
+// === impl Kernel ===
+
+impl Kernel {
+    /// Loads the programs and attaches them to the enforced root, which is made
+    /// if missing. What an earlier daemon has pinned is taken over: its maps
+    /// as they are, its links by exchanging their programs. From here on
+    /// everything below the root that no applied plan names is denied.
+    ///
+    /// # Errors
+    /// See [`KernelError`]; what was enforced before is enforced still.
+    pub fn start(settings: &Settings) -> Result<(Self, Start), KernelError> {
+        let paths = Paths::of(settings)?;
+        mount::prepare_bpf_dir(&paths.bpf_dir)?;
+        fs::create_dir_all(&paths.root).map_err(KernelError::io("create", &paths.root))?;
+        let adopted = paths.maps().join("CONTROL").exists();
+        if adopted {
+            refuse_other_abi(&paths)?;
+        }
+        let mut programs = Programs::load(&paths.maps(), &settings.capacity)?;
+        let maps = Maps::open(&paths.maps(), true)?;
+        prepare(&maps, &paths)?;
+        let links = Links::attach(&paths.links(), &paths.root, &programs)?;
+        let rings = Rings::open(&paths.maps(), &mut programs)?;
+        let tables = Tables {
+            slots: Slots::adopt(&maps),
+            residents: Residents::adopt(&maps)?,
+            counters: Counters::open(&paths.maps())?,
+            maps,
+            plans: HashMap::new(),
+            rules: HashMap::new(),
+        };
+        let kernel = Self {
+            counters: Counters::open(&paths.maps())?,
+            paths,
+            links,
+            rings: Mutex::new(Some(rings)),
+            tables: Mutex::new(tables),
+        };
+        Ok((kernel, Start { adopted }))
+    }
+
+    /// The ring buffers; `None` the second time.
+    pub fn take_rings(&self) -> Option<Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Where things are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// What is wrong with links and pins, one sentence each; empty when all
+    /// programs are attached where they belong.
+    pub fn verify(&self) -> Vec<String> {
+        let mut problems = self.links.problems();
+        let maps = self.paths.maps();
+        for map in super::programs::MAPS {
+            if !maps.join(map).exists() {
+                problems.push(format!("map {map}: its pin is gone"));
+            }
+        }
+        problems
+    }
+
+    /// Panics in another thread do not make the tables wrong: every step of
+    /// `apply` leaves them usable.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes links and pins: all enforcement ends.
+///
+/// # Errors
+/// A pin could not be removed; the others are gone.
+pub fn detach(bpf_dir: &Path) -> Result<(), KernelError> {
+    let mut first_error = Ok(());
+    for folder in ["links", "maps"] {
+        let folder = bpf_dir.join(folder);
+        if let Err(error) = fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+            && first_error.is_ok()
+        {
+            first_error = Err(KernelError::io("remove", &folder)(error));
+        }
+    }
+    first_error
+}
+
+/// Layouts of another version must not be read as ours.
+fn refuse_other_abi(paths: &Paths) -> Result<(), KernelError> {
+    let abi = Maps::open(&paths.maps(), false)?.control().abi;
+    // Zero: an earlier start ended before anything was attached.
+    if abi == ABI_VERSION || abi == 0 {
+        return Ok(());
+    }
+    let what = format!("they have layout version {abi}, this binary uses {ABI_VERSION}");
+    Err(KernelError::Foreign { dir: paths.bpf_dir.clone(), what })
+}
+
+/// What the programs need before the first packet reaches them.
+fn prepare(maps: &Maps, paths: &Paths) -> Result<(), KernelError> {
+    let mount = mount::cgroup2_mount()?;
+    let below = paths.root.strip_prefix(&mount).map_or(0, |path| path.components().count());
+    let control = Control {
+        abi: ABI_VERSION,
+        root_level: u32::try_from(below).unwrap_or(u32::MAX),
+        ..maps.control()
+    };
+    let (rate, burst) = UNBOUND_RECORDS;
+    let records = Cap::new(rate, SECOND_NS, burst).unwrap_or(Cap::NONE);
+    let unbound = AgentLimits { records, ..AgentLimits::default() };
+    let fits = maps.control.set(0, control)
+        && maps.agents.set(SLOT_UNBOUND, AgentEntry { banks: [unbound; BANKS] });
+    if fits { Ok(()) } else { Err(KernelError::NoPins { dir: paths.maps() }) }
+}

@@ -1,0 +1,95 @@
+//! The inside of `lab-agent`: one command a line (or one as arguments), one
+//! JSON object in answer. `help` is the list below.
+
+mod icmp;
+mod host;
+mod tcp;
+mod udp;
+
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use serde_json::{Value, json};
+
+use crate::wait::now_ns;
+
+/// What a command comes to: fields of the answer, or what was refused.
+pub type Done = Result<Value, Errno>;
+
+/// Sockets that stay open between commands, by the name the test gave.
+pub type Streams = HashMap<String, TcpStream>;
+
+/// Acts on the arguments, or on each line of stdin until it ends.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut streams = Streams::new();
+    if arguments.is_empty() {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            println!("{}", answer(&line, &mut streams));
+        }
+        return ExitCode::SUCCESS;
+    }
+    let answer = answer(&arguments.join(" "), &mut streams);
+    println!("{answer}");
+    if answer["ok"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn answer(line: &str, streams: &mut Streams) -> Value {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let start = now_ns();
+    let done = act(&words, streams);
+    let (start, end) = (json!(start), json!(now_ns()));
+    let ok = done.is_ok();
+    let mut answer = done.unwrap_or_else(|errno| json!({ "errno": format!("{errno:?}") }));
+    answer["ok"] = json!(ok);
+    answer["start_ns"] = start;
+    answer["end_ns"] = end;
+    answer
+}
+
+fn act(words: &[&str], streams: &mut Streams) -> Done {
+    match *words {
+        ["tcp", name, address, port] => tcp::connect(streams, name, address, port),
+        ["write", name, bytes] => tcp::write(streams, name, bytes),
+        ["write-loop", name, bytes, gap_us, count] => {
+            tcp::write_loop(streams, name, bytes, gap_us, count)
+        }
+        ["tcp-rate", address, port, per_second, seconds] => {
+            tcp::connect_rate(address, port, per_second, seconds)
+        }
+        ["close", name] => tcp::close(streams, name),
+        ["udp", how, address, port, count] => udp::send(how, address, port, count),
+        ["udp-echo", address, port] => udp::echo(address, port),
+        ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
+            udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
+        }
+        ["ping", address] => icmp::ping(address),
+        ["raw"] => icmp::raw(),
+        ["fds"] => host::descriptors(),
+        ["status"] => host::status(),
+        ["cgroup"] => host::cgroup(),
+        ["sleep", seconds] => host::sleep(seconds),
+        ["exit", code] => host::exit(code),
+        ["kill-self", signal] => host::kill_self(signal),
+        _ => {
+            eprintln!("lab-agent: do not understand {words:?}");
+            Err(Errno::ENOSYS)
+        }
+    }
+}
+
+/// Reads a number, an address, anything that parses.
+fn read<T: std::str::FromStr>(word: &str) -> Result<T, Errno> {
+    word.parse().map_err(|_| {
+        eprintln!("lab-agent: cannot read {word:?}");
+        Errno::EINVAL
+    })
+}
+
+/// The errno behind an I/O error.
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}

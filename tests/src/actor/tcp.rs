@@ -1,0 +1,82 @@
+//! TCP.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use serde_json::json;
+
+use super::udp::Pace;
+use super::{Done, Streams, errno, read};
+
+/// A denied SYN would be waited for; the connect hook answers at once.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+fn target(address: &str, port: &str) -> Result<SocketAddr, Errno> {
+    Ok(SocketAddr::new(read::<IpAddr>(address)?, read(port)?))
+}
+
+/// Opens a connection and keeps it under `name`.
+pub(super) fn connect(streams: &mut Streams, name: &str, address: &str, port: &str) -> Done {
+    let stream = open(target(address, port)?)?;
+    let _old = streams.insert(name.to_owned(), stream);
+    Ok(json!({}))
+}
+
+fn open(target: SocketAddr) -> Result<TcpStream, Errno> {
+    let stream = TcpStream::connect_timeout(&target, TIMEOUT).map_err(|error| {
+        let timed_out = error.kind() == std::io::ErrorKind::TimedOut;
+        if timed_out { Errno::ETIMEDOUT } else { errno(&error) }
+    })?;
+    stream.set_nodelay(true).map_err(|error| errno(&error))?;
+    Ok(stream)
+}
+
+/// Writes `bytes` zeros.
+pub(super) fn write(streams: &mut Streams, name: &str, bytes: &str) -> Done {
+    let stream = streams.get_mut(name).ok_or(Errno::EBADF)?;
+    stream.write_all(&vec![0; read(bytes)?]).map_err(|error| errno(&error))?;
+    Ok(json!({}))
+}
+
+/// Writes `bytes` zeros `count` times, `gap_us` apart; stops at an error and
+/// does not wait for a peer that no longer takes any.
+pub(super) fn write_loop(
+    streams: &mut Streams,
+    name: &str,
+    bytes: &str,
+    gap_us: &str,
+    count: &str,
+) -> Done {
+    let stream = streams.get_mut(name).ok_or(Errno::EBADF)?;
+    stream.set_nonblocking(true).map_err(|error| errno(&error))?;
+    let (data, gap) = (vec![0; read(bytes)?], read::<u64>(gap_us)?);
+    let mut written = 0;
+    for _ in 0..read::<u64>(count)? {
+        written += stream.write(&data).unwrap_or(0);
+        std::thread::sleep(Duration::from_micros(gap));
+    }
+    stream.set_nonblocking(false).map_err(|error| errno(&error))?;
+    Ok(json!({ "written": written }))
+}
+
+/// Tries `per_second` connections a second and closes each at once.
+pub(super) fn connect_rate(address: &str, port: &str, per_second: &str, seconds: &str) -> Done {
+    let target = target(address, port)?;
+    let (mut opened, mut errors) = (0_u64, BTreeMap::<String, u64>::new());
+    let mut pace = Pace::new(read(per_second)?, read(seconds)?);
+    while pace.next() {
+        match open(target) {
+            Ok(_closed) => opened += 1,
+            Err(errno) => *errors.entry(format!("{errno:?}")).or_default() += 1,
+        }
+    }
+    Ok(json!({ "attempts": pace.taken(), "opened": opened, "errors": errors }))
+}
+
+/// Closes the connection called `name`.
+pub(super) fn close(streams: &mut Streams, name: &str) -> Done {
+    streams.remove(name).map(|_| json!({})).ok_or(Errno::EBADF)
+}

@@ -1,0 +1,86 @@
+//! The test process as the agent, in front of the product's own programs: no
+//! daemon, no wire, packets are judged and not sent.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use enforcer_common::{Counter, Reason, Verdict};
+use enforcer_user::compile::{Plan, compile};
+use enforcer_user::config::Settings;
+use enforcer_user::kernel::{Kernel, cgroup_id};
+use enforcer_user::policy::{AgentName, load};
+
+use crate::lab::Lab;
+use crate::testrun::Judge;
+use crate::{cgroup, pins};
+
+/// The agent that the process is.
+const AGENT: &str = "worker";
+/// A process is in one cgroup at a time.
+static PLACE: Mutex<()> = Mutex::new(());
+
+/// The product's kernel side with one agent, and this process as that agent.
+pub struct Bench {
+    judge: Judge,
+    /// The plan in force.
+    pub plan: Plan,
+    /// The kernel side.
+    pub kernel: Kernel,
+    /// The agent.
+    pub agent: AgentName,
+    /// The folder, the pins and the cgroup.
+    pub lab: Lab,
+    _place: MutexGuard<'static, ()>,
+}
+
+// === impl Bench ===
+
+impl Bench {
+    /// Puts `policy` (rules and limits) in force for this process.
+    pub fn new(policy: &str) -> Self {
+        let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = Lab::new();
+        lab.write_policy(AGENT, policy);
+        let settings = Settings::load(&lab.config()).expect("the lab's settings are valid");
+        let inventory = load(&settings).expect("the test's policy is valid");
+        let plan = compile(&inventory, &settings).expect("the test's policy fits");
+        let (kernel, _) = Kernel::start(&settings).expect("the kernel takes the programs");
+        let _generation = kernel.apply(&plan).expect("the plan is applied");
+        let agent = plan.agents[0].agent.clone();
+        let path = lab.cgroup(AGENT);
+        let id = cgroup_id(&path).expect("the cgroup's id");
+        kernel.bind(&[(id, agent.clone())]).expect("the cgroup is bound");
+        cgroup::enter(&path).expect("enter the agent's cgroup");
+        let judge = Judge::of(&lab.bpf_dir());
+        Self { judge, plan, kernel, agent, lab, _place: place }
+    }
+
+    /// The kernel's verdict on a packet of this process.
+    pub fn verdict(&self, packet: &[u8]) -> Verdict {
+        self.judge.verdict(packet)
+    }
+
+    /// The agent's counters.
+    pub fn counters(&self) -> Vec<(Reason, Counter)> {
+        Reason::ALL.iter().map(|&r| (r, pins::counter(&self.lab, Some(AGENT), r))).collect()
+    }
+
+    /// Which counters have moved, and by how much.
+    pub fn moved_since(&self, before: &[(Reason, Counter)]) -> Vec<(Reason, Counter)> {
+        let moved = self.counters().into_iter().zip(before).map(|((reason, now), (_, then))| {
+            let by = Counter {
+                packets: now.packets - then.packets,
+                bytes: now.bytes - then.bytes,
+                connections: now.connections - then.connections,
+                sockets: now.sockets - then.sockets,
+            };
+            (reason, by)
+        });
+        moved.filter(|(_, by)| *by != Counter::default()).collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _back = cgroup::enter(&cgroup::mount_point());
+    }
+}

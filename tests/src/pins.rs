@@ -1,0 +1,65 @@
+//! The kernel's tables as anybody may read them, with the daemon dead or not.
+
+use aya::maps::{Array, Map, MapData, PerCpuArray};
+use enforcer_common::{AgentState, Counter, OUTCOMES, Reason, RecordStats, outcome};
+use enforcer_user::kernel::Pins;
+
+use crate::lab::Lab;
+
+/// An agent's slot.
+///
+/// # Panics
+/// When it has none.
+pub fn slot(lab: &Lab, agent: &str) -> u32 {
+    let pins = Pins::open(&lab.bpf_dir()).expect("open the pins");
+    pins.slot_of_agent(agent).expect("read the names").expect("the agent has a slot")
+}
+
+/// An agent's state: quarantine, violations.
+pub fn state(lab: &Lab, agent: &str) -> AgentState {
+    let map = Map::Array(pinned(lab, "STATES"));
+    let states = Array::<_, AgentState>::try_from(map).expect("an array of states");
+    states.get(&slot(lab, agent), 0).expect("the agent's state")
+}
+
+/// The sum over all CPUs of one of an agent's counters (`None`: unassigned
+/// cgroups).
+pub fn counter(lab: &Lab, agent: Option<&str>, reason: Reason) -> Counter {
+    let map = Map::PerCpuArray(pinned(lab, "COUNTERS"));
+    let counters = PerCpuArray::<_, Counter>::try_from(map).expect("an array of counters");
+    let slot = agent.map_or(0, |agent| slot(lab, agent));
+    let values = counters.get(&(slot * OUTCOMES + outcome(reason, false)), 0);
+    values.expect("a counter").iter().fold(Counter::default(), |sum, cpu| Counter {
+        packets: sum.packets + cpu.packets,
+        bytes: sum.bytes + cpu.bytes,
+        connections: sum.connections + cpu.connections,
+        sockets: sum.sockets + cpu.sockets,
+    })
+}
+
+/// Every counter of an agent that is not zero, the self-check's left out.
+pub fn counters(lab: &Lab, agent: Option<&str>) -> Vec<(Reason, Counter)> {
+    Reason::ALL
+        .iter()
+        .filter(|&&reason| reason != Reason::Canary)
+        .map(|&reason| (reason, counter(lab, agent, reason)))
+        .filter(|(_, counter)| *counter != Counter::default())
+        .collect()
+}
+
+/// What became of an agent's records.
+pub fn records(lab: &Lab, agent: &str) -> RecordStats {
+    let map = Map::PerCpuArray(pinned(lab, "RECORD_STATS"));
+    let stats = PerCpuArray::<_, RecordStats>::try_from(map).expect("an array of statistics");
+    let values = stats.get(&slot(lab, agent), 0).expect("the agent's statistics");
+    values.iter().fold(RecordStats::default(), |sum, cpu| RecordStats {
+        sent: sum.sent + cpu.sent,
+        suppressed: sum.suppressed + cpu.suppressed,
+        lost: sum.lost + cpu.lost,
+    })
+}
+
+fn pinned(lab: &Lab, name: &str) -> MapData {
+    let path = lab.bpf_dir().join("maps").join(name);
+    MapData::from_pin(&path).unwrap_or_else(|error| panic!("open {}: {error}", path.display()))
+}

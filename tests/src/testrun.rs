@@ -1,0 +1,54 @@
+//! The kernel's own judgement of a packet that was never sent:
+//! `BPF_PROG_TEST_RUN` on the program that the product has attached.
+
+use std::path::Path;
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::{CgroupSkb, CgroupSkbAttachType, TestRun, TestRunOptions, loaded_programs};
+use enforcer_common::Verdict;
+
+use crate::forge::framed;
+
+/// The egress program behind a pinned link.
+#[derive(Debug)]
+pub struct Judge(CgroupSkb);
+
+// === impl Judge ===
+
+impl Judge {
+    /// The program that judges packets for the pins in `bpf_dir`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn of(bpf_dir: &Path) -> Self {
+        let pin = bpf_dir.join("links/egress_skb");
+        let link = FdLink::from(PinnedLink::from_pin(pin).expect("a pinned link"));
+        let id = link.info().expect("the link's info").program_id();
+        let info = loaded_programs()
+            .filter_map(Result::ok)
+            .find(|program| program.id() == id)
+            .expect("the link's program is loaded");
+        // SAFETY: the product attaches this pin as `cgroup_skb/egress`.
+        let program = unsafe {
+            CgroupSkb::from_program_info(info, "egress_skb".into(), CgroupSkbAttachType::Egress)
+        };
+        Self(program.expect("a handle on the program"))
+    }
+
+    /// What becomes of `packet` (from its IP header on) when a socket of the
+    /// calling process sends it. The kernel refuses frames too short to hold
+    /// the Ethernet header only.
+    ///
+    /// # Panics
+    /// When the kernel does not run the program.
+    pub fn verdict(&self, packet: &[u8]) -> Verdict {
+        let frame = framed(packet);
+        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
+        let result = self.0.test_run(options).expect("the kernel runs the program");
+        match result.return_value {
+            1 => Verdict::Allow,
+            0 => Verdict::Deny,
+            other => panic!("a cgroup program must return 0 or 1, not {other}"),
+        }
+    }
+}

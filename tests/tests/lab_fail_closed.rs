@@ -1,0 +1,149 @@
+//! Whatever happens to the daemon, the packets do not notice.
+
+use std::fs;
+
+use enforcer_common::Reason;
+use enforcer_tests::{
+    ALLOWED_V4, Agent, BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, eventually, pins, privileged,
+};
+use nix::sys::signal::Signal;
+
+const RATE: u64 = 1000;
+
+#[test]
+fn killed_stopped_and_restarted_the_daemon_is_not_missed() {
+    if !privileged("killed_stopped_and_restarted_the_daemon_is_not_missed") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    lab.write_policy("outcast", &BASIC.replace("5001", "5000"));
+    let mut daemon = Daemon::start(&lab);
+    daemon.ok(&["quarantine", "outcast", "--reason", "test"]);
+    let seconds = 8;
+    let traffic = Traffic::begin(&lab, seconds);
+    daemon.kill9();
+    daemon.restart();
+    daemon.signal(Signal::SIGSTOP);
+    eventually("some packets while it is stopped", || {
+        let before = lab.peer.packets().len();
+        eventually("more", || (lab.peer.packets().len() > before + 200).then_some(()));
+        Some(())
+    });
+    daemon.signal(Signal::SIGCONT);
+    assert!(daemon.stop(), "{}", daemon.log());
+    daemon.restart();
+    let (allowed, denied) = traffic.end();
+    assert_eq!(lab.peer.packets().len() as u64, allowed);
+    assert_eq!(pins::counter(&lab, Some("worker"), Reason::Rule).packets, allowed);
+    assert_eq!(pins::counter(&lab, Some("worker"), Reason::NoRule).packets, denied);
+    let metrics = daemon.metrics();
+    assert_eq!(metrics.get("enforcer_quarantined{agent=\"outcast\"}"), 1.0);
+    let series = "enforcer_packets_total{agent=\"worker\",reason=\"no-rule\",verdict=\"deny\"}";
+    assert_eq!(metrics.get(series), denied as f64);
+    assert_eq!(daemon.json(&["status"])["adopted"], true);
+    lab.agent("outcast").expect_refused(&format!("udp connected {ALLOWED_V4} 5000 1"));
+}
+
+#[test]
+fn a_corrupt_state_database_opens_nothing() {
+    if !privileged("a_corrupt_state_database_opens_nothing") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    lab.write_policy("outcast", BASIC);
+    let mut daemon = Daemon::start(&lab);
+    daemon.ok(&["quarantine", "outcast", "--reason", "test"]);
+    daemon.kill9();
+    let mut spoilt = 0;
+    for entry in fs::read_dir(lab.path("state")).expect("list the state").flatten() {
+        if entry.path().is_file() {
+            fs::write(entry.path(), b"this is not a database").expect("spoil a file");
+            spoilt += 1;
+        }
+    }
+    assert!(spoilt > 0, "the daemon keeps its state somewhere");
+    daemon.spawn();
+    let traffic = Traffic::begin(&lab, 3);
+    let (allowed, _) = traffic.end();
+    assert_eq!(lab.peer.packets().len() as u64, allowed);
+    lab.agent("outcast").expect_refused(&format!("udp connected {ALLOWED_V4} 5000 1"));
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+    assert!(daemon.log().contains("state"), "says nothing: {}", daemon.log());
+}
+
+#[test]
+fn a_full_ring_changes_no_verdict_and_the_loss_is_told() {
+    if !privileged("a_full_ring_changes_no_verdict_and_the_loss_is_told") {
+        return;
+    }
+    let lab = Lab::new();
+    let events = "[limits]\nevents = { rate = \"1000000/s\", burst = 1000000 }";
+    lab.write_policy("worker", &format!("{BASIC}{events}"));
+    let daemon = Daemon::start(&lab);
+    let before = daemon.metrics();
+    daemon.signal(Signal::SIGSTOP);
+    let flood = format!("flood unconnected {FORBIDDEN_V4} {SINK_PORT} 20000 2 2 4 64");
+    let answer = lab.agent("worker").expect_ok(&flood);
+    let attempts = answer.number("attempts");
+    assert_eq!(answer.errors("EPERM"), attempts);
+    let records = pins::records(&lab, "worker");
+    assert!(records.lost > 10_000, "the ring was not full: {records:?}");
+    assert_eq!(records.sent + records.suppressed + records.lost, attempts);
+    assert_eq!(pins::counter(&lab, Some("worker"), Reason::NoRule).packets, attempts);
+    daemon.signal(Signal::SIGCONT);
+    let lost = |m: &enforcer_tests::Metrics| m.sum("enforcer_events_lost_total", &[]);
+    daemon.metrics_when("the loss in the metrics", |now| {
+        lost(now) - lost(&before) >= records.lost as f64
+    });
+    eventually("an event that tells the loss", || {
+        daemon.events().iter().any(|event| event["kind"] == "lost").then_some(())
+    });
+    assert_eq!(lab.peer.packets(), []);
+}
+
+#[test]
+fn a_plan_that_does_not_fit_is_refused_and_the_old_one_stays() {
+    if !privileged("a_plan_that_does_not_fit_is_refused_and_the_old_one_stays") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_config("[capacity]\nagents = 4\nprefixes = 200\nport_rules = 4000");
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    let generation = daemon.json(&["status"])["generation"].clone();
+    let nets: Vec<String> = (0..250).map(|i| format!("\"10.80.{i}.0/24\"")).collect();
+    let rule = format!("[[allow]]\nto = [{}]\nports = [\"any\"]", nets.join(","));
+    lab.write_policy("worker", &format!("{BASIC}{rule}"));
+    let output = daemon.enforcer(&["reload"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("prefixes"), "{output:?}");
+    assert_eq!(daemon.json(&["status"])["generation"], generation);
+    let traffic = Traffic::begin(&lab, 1);
+    let (allowed, _) = traffic.end();
+    assert_eq!(lab.peer.packets().len() as u64, allowed);
+}
+
+/// An agent that sends what is allowed and one that sends what is not.
+struct Traffic {
+    good: Agent,
+    bad: Agent,
+}
+
+impl Traffic {
+    fn begin(lab: &Lab, seconds: u64) -> Self {
+        let (mut good, mut bad) = (lab.agent("worker"), lab.agent("worker"));
+        good.begin(&format!("flood unconnected {ALLOWED_V4} {SINK_PORT} {RATE} {seconds} 1 4 64"));
+        bad.begin(&format!("flood unconnected {FORBIDDEN_V4} {SINK_PORT} {RATE} {seconds} 1 4 64"));
+        Self { good, bad }
+    }
+
+    /// How many were allowed and how many denied: all of each.
+    fn end(mut self) -> (u64, u64) {
+        let (good, bad) = (self.good.finish(), self.bad.finish());
+        assert_eq!(good.number("sent"), good.number("attempts"), "{}", good.0);
+        assert_eq!(bad.errors("EPERM"), bad.number("attempts"), "{}", bad.0);
+        (good.number("sent"), bad.number("attempts"))
+    }
+}

@@ -1,0 +1,183 @@
+//! What the tests need beyond a build. Programs come from Debian's packages;
+//! what would start a service or clash with an installed package is only
+//! unpacked below `target/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup::{Step, apt};
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// Programs that tests run, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+    ("tcpdump", "tcpdump"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("strip", "binutils"),
+];
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// Everything that is missing for the tests.
+pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    steps.extend(programs()?);
+    let promtool =
+        shell::which("promtool").is_none() && !workspace.tools().join("promtool").is_file();
+    steps.extend(promtool.then(promtool_step));
+    let busybox = !workspace.vm().join("busybox").is_file();
+    steps.extend(busybox.then(busybox_step));
+    steps.extend(kernel_image(workspace).is_none().then(kernel_step));
+    steps.extend((!oidc_is_current(workspace)).then(oidc_step));
+    let fuzz = !workspace.tools().join("bin/cargo-fuzz").is_file();
+    steps.extend(fuzz.then(cargo_fuzz_step));
+    Ok(steps)
+}
+
+fn programs() -> Result<Option<Step>> {
+    let absent = PROGRAMS.iter().filter(|(program, _)| shell::which(program).is_none());
+    let packages: Vec<&str> = absent.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    if !apt::is_here() {
+        bail!(
+            "the tests need programs that this host lacks, in Debian's words: {}\nhint: install them with your package manager",
+            packages.join(" ")
+        );
+    }
+    Ok(Some(Step {
+        what: format!("Debian packages {}", packages.join(" ")),
+        install: Box::new(move |workspace| apt::install(workspace, &packages)),
+    }))
+}
+
+fn promtool_step() -> Step {
+    Step {
+        what: "promtool from Debian's prometheus, unpacked into target/tools (no service is installed)".to_owned(),
+        install: Box::new(|workspace| unpack_one(workspace, "prometheus", "usr/bin/promtool", &workspace.tools().join("promtool"))),
+    }
+}
+
+fn busybox_step() -> Step {
+    Step {
+        what: "a static busybox for the virtual machine, unpacked into target/vm".to_owned(),
+        install: Box::new(|workspace| {
+            unpack_one(workspace, "busybox-static", "bin/busybox", &workspace.vm().join("busybox"))
+        }),
+    }
+}
+
+/// Unpacks a Debian package aside and keeps one file of it.
+fn unpack_one(workspace: &Workspace, package: &str, file: &str, target: &Path) -> Result<()> {
+    let aside = workspace.tools().join(format!("unpacked-{package}"));
+    apt::unpack(workspace, package, &aside)?;
+    if let Some(dir) = target.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::copy(aside.join(file), target)
+        .with_context(|| format!("copy {file} to {}", target.display()))?;
+    fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))
+}
+
+fn kernel_step() -> Step {
+    Step {
+        what: "Debian's 6.1 kernel for the virtual machine, unpacked into target/vm/6.1".to_owned(),
+        install: Box::new(|workspace| {
+            let packages = apt::names_like(workspace, "linux-image-6.1.0-", "-cloud-amd64")?;
+            let newest = packages.iter().max_by_key(|name| abi_number(name)).context(
+                "no 6.1 cloud kernel in Debian's lists\nhint: its bookworm suite has one",
+            )?;
+            apt::unpack(workspace, newest, &workspace.vm_kernel())
+        }),
+    }
+}
+
+/// `56` of `linux-image-6.1.0-56-cloud-amd64`.
+fn abi_number(package: &str) -> u32 {
+    package.split('-').nth(3).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// The guest's kernel, when it has been unpacked.
+pub(crate) fn kernel_image(workspace: &Workspace) -> Option<PathBuf> {
+    let entries = fs::read_dir(workspace.vm_kernel().join("boot")).ok()?;
+    let mut images = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("vmlinuz-"));
+    images.next().map(|entry| entry.path())
+}
+
+fn oidc_is_current(workspace: &Workspace) -> bool {
+    let installed = workspace.tools().join("oidc");
+    let wanted = fs::read(workspace.root().join("tests/oidc/package-lock.json")).ok();
+    wanted == fs::read(installed.join("package-lock.json")).ok()
+        && installed.join("node_modules/oidc-provider/package.json").is_file()
+}
+
+fn oidc_step() -> Step {
+    Step {
+        what: "npm's oidc-provider, pinned by tests/oidc/package-lock.json, into target/tools/oidc"
+            .to_owned(),
+        install: Box::new(|workspace| {
+            let target = workspace.tools().join("oidc");
+            fs::create_dir_all(&target)?;
+            for file in ["package.json", "package-lock.json"] {
+                let from = workspace.root().join("tests/oidc").join(file);
+                fs::copy(&from, target.join(file))
+                    .with_context(|| format!("copy {}", from.display()))?;
+            }
+            let mut command = Command::new("npm");
+            command
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(&target);
+            shell::run_logged(
+                "npm ci (oidc-provider)",
+                &mut command,
+                &workspace.logs().join("npm.log"),
+            )
+        }),
+    }
+}
+
+fn cargo_fuzz_step() -> Step {
+    Step {
+        what: format!("cargo-fuzz {CARGO_FUZZ}, built into target/tools (about a minute)"),
+        install: Box::new(|workspace| {
+            let mut command = shell::cargo();
+            command
+                .args(["install", "cargo-fuzz", "--version", CARGO_FUZZ, "--locked", "--root"])
+                .arg(workspace.tools());
+            let scratch = workspace.tools().join("build");
+            command.env("CARGO_TARGET_DIR", &scratch);
+            shell::run_logged(
+                &format!("build cargo-fuzz {CARGO_FUZZ}"),
+                &mut command,
+                &workspace.logs().join("cargo-fuzz.log"),
+            )?;
+            fs::remove_dir_all(&scratch).with_context(|| format!("remove {}", scratch.display()))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_kernel_is_chosen_by_number_not_by_letters() {
+        let mut names = [
+            "linux-image-6.1.0-9-cloud-amd64",
+            "linux-image-6.1.0-56-cloud-amd64",
+            "linux-image-6.1.0-10-cloud-amd64",
+        ];
+        names.sort_by_key(|name| abi_number(name));
+        assert_eq!(names[2], "linux-image-6.1.0-56-cloud-amd64");
+    }
+}
