@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::{Charge, Decision, PolicyTables, decide};
+use super::{Charge, Decision, PolicyTables, Socket, decide, decide_socket};
 use crate::address::Address;
 use crate::cap::Cap;
 use crate::flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
@@ -95,9 +95,8 @@ impl Tables {
     }
 
     fn judge(&self, hook: Hook, to: Address, port: u16) -> Decision {
-        let flow =
-            Flow { destination: to, port, protocol: Protocol::TCP, packets: 4, bytes: 6000 };
-        decide(self, hook, SLOT, &Ok(flow))
+        let flow = Flow { destination: to, port, protocol: Protocol::TCP, packets: 4, bytes: 6000 };
+        decide(self, hook, SLOT, &flow, Ok(()))
     }
 
     fn reason(&self, to: Address, port: u16) -> Reason {
@@ -125,7 +124,7 @@ fn each_absence_denies_with_its_own_reason() {
     assert_eq!(nobody.reason(ALLOWED, 443), Reason::UnboundAgent);
     let empty = Tables { limits: Some(AgentLimits::default()), ..Tables::default() };
     assert_eq!(empty.reason(ALLOWED, 443), Reason::UnboundAgent);
-    let unreadable = decide(&tables, Hook::Egress, SLOT, &Err(Reason::Fragment));
+    let unreadable = decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::Fragment));
     assert_eq!(unreadable, Decision::deny(Reason::Fragment));
     assert_eq!(unreadable.rule, NO_RULE);
 }
@@ -138,7 +137,8 @@ fn quarantine_outranks_every_rule_and_every_mode() {
             let got = tables.judge(*hook, ALLOWED, 443);
             assert_eq!(got, Decision::deny(Reason::Quarantined), "{hook:?}");
         }
-        let unreadable = decide(&tables, Hook::Egress, SLOT, &Err(Reason::Truncated));
+        let unreadable =
+            decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::Truncated));
         assert_eq!(unreadable.reason, Reason::Quarantined);
         assert!(tables.charged.borrow().is_empty());
     }
@@ -198,7 +198,8 @@ fn audit_mode_reports_violations_and_caps_and_lets_them_pass() {
         let got = tables.judge(Hook::Egress, to, port);
         assert_eq!((got.verdict, got.reason, got.audited), (Verdict::Allow, reason, true));
     }
-    let unreadable = decide(&tables, Hook::Egress, SLOT, &Err(Reason::SourceRoute));
+    let unreadable =
+        decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::SourceRoute));
     assert_eq!((unreadable.verdict, unreadable.audited), (Verdict::Allow, true));
 }
 
@@ -206,13 +207,16 @@ fn audit_mode_reports_violations_and_caps_and_lets_them_pass() {
 fn audit_mode_does_not_excuse_our_own_faults_or_strangers() {
     let tables = Tables::audit();
     assert_eq!(tables.judge(Hook::Egress, BROKEN, 443), Decision::deny(Reason::Internal));
-    let strangers = decide(&tables, Hook::Egress, SLOT + 1, &Err(Reason::Truncated));
+    let strangers =
+        decide(&tables, Hook::Egress, SLOT + 1, &Flow::UNREADABLE, Err(Reason::Truncated));
     assert_eq!(strangers, Decision::deny(Reason::UnboundAgent));
 }
 
 #[test]
 fn the_canary_is_refused_by_the_hook_it_tests() {
-    for tables in [Tables::default(), Tables::audit(), Tables { quarantined: true, ..Tables::default() }] {
+    for tables in
+        [Tables::default(), Tables::audit(), Tables { quarantined: true, ..Tables::default() }]
+    {
         for canary in [CANARY_V4, CANARY_V6] {
             let verdict = |hook, port| {
                 let got = tables.judge(hook, canary, port);
@@ -226,4 +230,33 @@ fn the_canary_is_refused_by_the_hook_it_tests() {
             assert_eq!(verdict(Hook::Egress, CANARY_PORT_SOCKET), Verdict::Deny);
         }
     }
+}
+
+#[test]
+fn sockets_that_no_packet_hook_could_judge_are_not_made() {
+    let reason = |tables: &Tables, kind, protocol| {
+        decide_socket(tables, SLOT, &Socket { kind, protocol }).reason
+    };
+    let (stream, datagram, raw, seqpacket) = (1, 2, 3, 5);
+    for tables in [Tables::default(), Tables::audit()] {
+        for (kind, protocol) in [(stream, 6), (datagram, 17), (datagram, 1), (datagram, 58)] {
+            assert_eq!(reason(&tables, kind, protocol), Reason::Rule, "{kind} {protocol}");
+        }
+        let mptcp = 262;
+        for (kind, protocol) in [
+            (raw, 255),
+            (raw, 1),
+            (raw, 6),
+            (stream, 132),
+            (seqpacket, 132),
+            (datagram, 136),
+            (stream, mptcp),
+            (stream, 17),
+            (0, 6),
+        ] {
+            assert_eq!(reason(&tables, kind, protocol), Reason::SocketType, "{kind} {protocol}");
+        }
+    }
+    let nobody = Tables { limits: None, ..Tables::default() };
+    assert_eq!(reason(&nobody, stream, 6), Reason::UnboundAgent);
 }
