@@ -21,20 +21,21 @@ use crate::inventory::{credential, finding, oauth2, secret};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const LADDER: &[Step] = &[Step::Alert, Step::Quarantine, Step::Revoke];
-pub const WIDE: StormBudget = StormBudget { revocations: 100, per: Duration::from_secs(600) };
+pub(crate) const WIDE: StormBudget =
+    StormBudget { revocations: 100, per: Duration::from_secs(600) };
 
 /// A worker with a fake kernel.
-pub struct Acting {
-    pub act: Act,
-    pub kernel: Arc<FakeKernel>,
-    pub reports: UnboundedReceiver<Report>,
-    pub join: JoinHandle<Result<(), WorkerError>>,
+pub(crate) struct Acting {
+    pub(crate) act: Act,
+    pub(crate) kernel: Arc<FakeKernel>,
+    pub(crate) reports: UnboundedReceiver<Report>,
+    pub(crate) join: JoinHandle<Result<(), WorkerError>>,
 }
 
 // === impl Acting ===
 
 impl Acting {
-    pub fn new(state_dir: &Path, credentials: &[Credential], storm: StormBudget) -> Self {
+    pub(crate) fn new(state_dir: &Path, credentials: &[Credential], storm: StormBudget) -> Self {
         let (sender, reports) = unbounded_channel();
         let kernel = Arc::new(FakeKernel::default());
         let setup = Setup {
@@ -50,18 +51,18 @@ impl Acting {
     }
 
     /// Waits for an event with this reason.
-    pub async fn told(&mut self, reason: &str) -> Event {
+    pub(crate) async fn told(&mut self, reason: &str) -> Event {
         loop {
             let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
             let report = report.unwrap_or_else(|_| panic!("nobody told {reason}"));
             match report.expect("the worker lives") {
                 Report::Event(event) if event.reason.as_deref() == Some(reason) => return *event,
-                _ => {}
+                Report::Event(_) | Report::Revocation(_) => {}
             }
         }
     }
 
-    pub async fn counted(&mut self) -> RevocationReport {
+    pub(crate) async fn counted(&mut self) -> RevocationReport {
         loop {
             let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
             if let Some(Report::Revocation(report)) = report.expect("told in time") {
@@ -71,7 +72,7 @@ impl Acting {
     }
 
     /// Ends the worker as the daemon does.
-    pub async fn end(self) -> Vec<Report> {
+    pub(crate) async fn end(self) -> Vec<Report> {
         let Self { act, join, mut reports, .. } = self;
         drop(act);
         join.await.expect("no panic").expect("ended well");
