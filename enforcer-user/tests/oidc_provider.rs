@@ -115,6 +115,20 @@ fn credential(dir: &Path, base: &str) -> Credential {
     }
 }
 
+/// The worker goes on until its handle is dropped.
+fn acting(state_dir: &Path, base: &str) -> (Act, UnboundedReceiver<Report>) {
+    let (sender, reports) = unbounded_channel();
+    let setup = Setup {
+        state_dir: state_dir.into(),
+        boot_id: "boot".into(),
+        storm: StormBudget { revocations: 0, per: Duration::from_secs(1) },
+        credentials: vec![credential(state_dir, base)],
+        quarantine: Arc::new(NoKernel),
+        reports: sender,
+    };
+    (Act::start(setup).expect("starts").0, reports)
+}
+
 async fn counted(reports: &mut UnboundedReceiver<Report>) -> RevocationReport {
     let counted = async {
         loop {
@@ -135,16 +149,7 @@ async fn real_tokens_die_within_50_ms() {
     };
     let server = Server::start(Path::new(&dir));
     let state = tempfile::tempdir().expect("a directory");
-    let (sender, mut reports) = unbounded_channel();
-    let setup = Setup {
-        state_dir: state.path().into(),
-        boot_id: "boot".into(),
-        storm: StormBudget { revocations: 0, per: Duration::from_secs(1) },
-        credentials: vec![credential(state.path(), &server.base)],
-        quarantine: Arc::new(NoKernel),
-        reports: sender,
-    };
-    let (act, _join) = Act::start(setup).expect("starts");
+    let (act, mut reports) = acting(state.path(), &server.base);
     let http = reqwest::Client::new();
     let mut took = Vec::new();
     for _ in 0..RUNS {

@@ -11,9 +11,9 @@ use enforcer_user::policy::{Credential, Step};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::acting::{Acting, WIDE};
 use crate::fakes::{Asked, FakeProvider, FakeToken};
 use crate::inventory::{credential, finding, oauth2};
-use crate::worker::{Acting, WIDE};
 
 const DIR: &str = "ENFORCER_CRASH_DIR";
 const URL: &str = "ENFORCER_CRASH_URL";

@@ -9,9 +9,9 @@ use enforcer_user::audit::{Audit, verify};
 use enforcer_user::policy::Step;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::acting::{Acting, WIDE};
 use crate::fakes::{FakeProvider, json};
 use crate::inventory::{CLIENT_SECRET, TOKEN, credential, finding, oauth2};
-use crate::worker::{Acting, WIDE};
 
 /// Everything logged by this process.
 #[derive(Clone, Default)]
@@ -49,18 +49,22 @@ fn search(dir: &Path) -> usize {
         .count()
 }
 
+/// A provider that repeats whatever it is told.
+fn talkative() -> FakeProvider {
+    FakeProvider::new(|asked| {
+        let said = format!("{} {TOKEN} {CLIENT_SECRET}", asked.body);
+        let status = if asked.path == "/revoke" { 503 } else { 200 };
+        json(status, &format!(r#"{{"error":"x","error_description":{said:?}}}"#))
+    })
+}
+
 #[tokio::test]
 async fn no_secret_is_in_the_log_the_database_or_the_audit_trail() {
     let log = Log::default();
     let subscriber =
         tracing_subscriber::fmt().with_writer(log.clone()).with_max_level(tracing::Level::TRACE);
     tracing::subscriber::set_global_default(subscriber.finish()).expect("the only one");
-    // A provider that repeats whatever it is told.
-    let fake = FakeProvider::new(|asked| {
-        let said = format!("{} {TOKEN} {CLIENT_SECRET}", asked.body);
-        let status = if asked.path == "/revoke" { 503 } else { 200 };
-        json(status, &format!(r#"{{"error":"x","error_description":{said:?}}}"#))
-    });
+    let fake = talkative();
     let (secrets, state) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
     let revoker = Some(oauth2(secrets.path(), &fake.url("")));
     let key = [credential(secrets.path(), "key", revoker)];
