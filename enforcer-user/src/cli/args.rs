@@ -41,6 +41,11 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the daemon in the foreground; what it enforces outlives it
+    Run,
+    /// The self-check's child
+    #[command(name = crate::daemon::probe::SUBCOMMAND, hide = true)]
+    Probe,
     /// Check settings, policies and credentials; report every error at once
     #[command(after_help = "\
 Examples:
