@@ -41,6 +41,11 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the daemon: enforce, watch, revoke
+    ///
+    /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
+    /// daemon and leaves the enforcement in force.
+    Run,
     /// Check settings, policies and credentials; report every error at once
     #[command(after_help = "\
 Examples:

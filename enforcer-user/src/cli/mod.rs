@@ -27,6 +27,7 @@ mod detach;
 mod wait_ready;
 mod packaging;
 
+use crate::daemon;
 use args::{Cli, Command};
 use failure::{Failure, wants_color};
 use output::{Format, OutputArgs};
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let config = cli.config.as_deref();
     match cli.command {
+        Command::Run => return Ok(daemon::run(settings::path(config))),
         Command::Check { policies, output } => return check_files(config, policies, output),
         Command::Doctor(output) => return doctor::run(config, output),
         Command::Exec(args) => return exec::run(config, &args),
