@@ -41,11 +41,14 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the daemon in the foreground; what it enforces outlives it
-    Run,
     /// The self-check's child
     #[command(name = crate::daemon::probe::SUBCOMMAND, hide = true)]
     Probe,
+    /// Run the daemon: enforce, watch, revoke
+    ///
+    /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
+    /// daemon and leaves the enforcement in force.
+    Run,
     /// Check settings, policies and credentials; report every error at once
     #[command(after_help = "\
 Examples:

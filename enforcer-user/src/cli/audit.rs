@@ -107,7 +107,7 @@ fn render(log: &Path, verified: &Verified) -> String {
 fn broken(error: VerifyError) -> Failure {
     let failure = Failure::failed(error.to_string());
     match error {
-        VerifyError::Read { .. } => failure,
+        VerifyError::Read { .. } => failure.hint("`enforcer run` begins it, below `state_dir`"),
         VerifyError::Broken { .. } | VerifyError::Cut { .. } => failure.hint(
             "keep the file as it is; entries before this line are proved, those after it are not",
         ),

@@ -15,11 +15,11 @@ const HEADER: [&str; 7] =
 
 pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
-    match Client::connect(&settings.control_socket)?.ask(&Request::Credentials)? {
-        Reply::Credentials { credentials } => output
-            .print(&credentials, |width| render(&credentials, width, OffsetDateTime::now_utc())),
-        reply => Err(client::unexpected(&reply)),
-    }
+    let reply = Client::connect(&settings.control_socket)?.ask(&Request::Credentials)?;
+    let Reply::Credentials { credentials } = &reply else {
+        return Err(client::unexpected(&reply));
+    };
+    output.print(credentials, |width| render(credentials, width, OffsetDateTime::now_utc()))
 }
 
 fn render(credentials: &[CredentialStatus], width: Option<u16>, now: OffsetDateTime) -> String {

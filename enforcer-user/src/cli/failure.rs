@@ -83,10 +83,8 @@ impl Failure {
 impl From<KernelError> for Failure {
     /// Without what the kernel side needs, nothing is enforced.
     fn from(error: KernelError) -> Self {
-        let code = match &error {
-            KernelError::UnknownAgent(_) => Code::Failed,
-            _ => Code::CannotEnforce,
-        };
+        let unknown_agent = matches!(error, KernelError::UnknownAgent(_));
+        let code = if unknown_agent { Code::Failed } else { Code::CannotEnforce };
         let failure = Self::new(code, error.to_string());
         match error.hint() {
             Some(hint) => failure.hint(hint),
@@ -98,10 +96,10 @@ impl From<KernelError> for Failure {
 impl From<io::Error> for Failure {
     /// Errors of writing to stdout, the one stream commands write to.
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::HungUp,
-            _ => Self::failed(format!("write to standard output: {error}")),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::HungUp;
         }
+        Self::failed(format!("write to standard output: {error}"))
     }
 }
 

@@ -2,7 +2,7 @@
 //! uses, tried by loading it.
 
 use aya::maps::MapType;
-use aya::programs::{LsmAttachType, ProgramType};
+use aya::programs::{LsmAttachType, ProgramError, ProgramType};
 use aya::sys::{is_map_supported, is_program_supported};
 
 use crate::cli::doctor::Check;
@@ -73,6 +73,7 @@ fn lsm() -> Check {
     let found = match is_program_supported(ProgramType::Lsm(LsmAttachType::Mac)) {
         Ok(true) => return Check::ok("BPF LSM", "loads; this version does not use it yet"),
         Ok(false) => "unknown to this kernel".to_owned(),
+        Err(ProgramError::SyscallError(error)) => format!("does not load: {}", error.io_error),
         Err(error) => format!("does not load: {error}"),
     };
     Check::degraded("BPF LSM", format!("{found} (this version does not use it yet)"))

@@ -103,10 +103,8 @@ fn not_launched(error: &LaunchError, command: &[OsString]) -> Failure {
 }
 
 fn not_executed(source: &io::Error, command: &OsString) -> Failure {
-    let code = match source.kind() {
-        io::ErrorKind::NotFound => Code::NotFound,
-        _ => Code::NotExecutable,
-    };
+    let missing = source.kind() == io::ErrorKind::NotFound;
+    let code = if missing { Code::NotFound } else { Code::NotExecutable };
     Failure::new(code, format!("execute {}: {source}", command.display()))
 }
 
