@@ -171,6 +171,11 @@ impl Worker {
                 Err(_) => self.unfinished.quarantines.push((agent, reason)),
             }
         }
+        for row in std::mem::take(&mut self.unfinished.rows) {
+            if self.try_save(&row).await?.is_err() {
+                self.unfinished.rows.push(row);
+            }
+        }
         for decision in std::mem::take(&mut self.unfinished.decisions) {
             match self.write(decision.clone()).await? {
                 Ok(recorded) => self.carry_out(&recorded, HashMap::new()),
