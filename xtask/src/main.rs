@@ -1,9 +1,11 @@
 //! Every command a developer needs. `cargo xtask --help` lists them.
 
 mod build;
+mod demo;
 mod progress;
 mod setup;
 mod shell;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +29,10 @@ enum Command {
     Setup(setup::Options),
     /// Build the kernel programs and the `enforcer` binary that embeds them.
     Build(build::Options),
+    /// Show the main job, live, in namespaces of its own.
+    Demo(demo::Options),
+    /// Run the tests of every tier.
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,5 +50,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Setup(options) => setup::run(&workspace, options).map(|()| ExitCode::SUCCESS),
         Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
+        Command::Demo(options) => demo::run(&workspace, options),
+        Command::Test(options) => test::run(&workspace, options),
     }
 }

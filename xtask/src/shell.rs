@@ -29,9 +29,30 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Where a file system of this type is mounted, the first place if there are several.
+pub(crate) fn mount_point(kind: &str) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    fields.find(|fields| fields.get(2) == Some(&kind)).map(|fields| PathBuf::from(fields[1]))
+}
+
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    fresh(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// Without what cargo tells a program about its own package: build scripts
+/// (ring's is one) watch those variables and would run again each time a build
+/// by hand follows one by xtask.
+pub(crate) fn fresh(mut command: Command) -> Command {
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    for name in
+        told.filter(|name| ours.iter().any(|start| name.to_string_lossy().starts_with(start)))
+    {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Standard output of a command that must succeed.

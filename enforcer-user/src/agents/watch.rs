@@ -1,6 +1,6 @@
 //! Told by the kernel (inotify) that a folder changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const PATIENCE: u32 = 10;
 pub enum Of {
     /// Folders appearing and vanishing, at any depth.
     Folders,
-    /// Files of one folder, written or replaced.
+    /// `*.toml` files of one folder, written or replaced.
     Files,
 }
 
@@ -41,7 +41,7 @@ impl Watch {
         let tell = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error may stand for lost notices: look again.
-            if event.map_or(true, |e| matters(what, e.kind)) {
+            if event.map_or(true, |e| e.need_rescan() || matters(what, &e)) {
                 tell.notify_one();
             }
         })?;
@@ -77,11 +77,16 @@ impl Watch {
 }
 
 /// Looking at folders makes notices of its own; those must not count.
-fn matters(what: Of, kind: EventKind) -> bool {
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+fn matters(what: Of, event: &notify::Event) -> bool {
+    let kind = event.kind;
+    let came_or_went = kind.is_create() || kind.is_remove();
+    let written = kind == EventKind::Access(AccessKind::Close(AccessMode::Write));
     match what {
-        Of::Folders => kind.is_create() || kind.is_remove(),
-        Of::Files => kind.is_create() || kind.is_remove() || kind.is_modify() || kind == written,
+        Of::Folders => came_or_went,
+        Of::Files => {
+            let is_toml = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
+            (came_or_went || kind.is_modify() || written) && event.paths.iter().any(is_toml)
+        }
     }
 }
 
@@ -114,6 +119,15 @@ mod tests {
         timeout(SOON, watch.settled(Duration::from_millis(50))).await.expect("noticed");
         let again = timeout(Duration::from_millis(200), watch.changed()).await;
         assert!(again.is_err(), "settled and told twice");
+    }
+
+    #[tokio::test]
+    async fn a_file_beside_the_policies_is_no_change() {
+        let dir = tempfile::tempdir().expect("made");
+        let mut watch = Watch::new(Of::Files).expect("inotify is there");
+        watch.add(dir.path()).expect("watched");
+        fs::write(dir.path().join("enforcer.log"), "a line").expect("written");
+        assert!(timeout(Duration::from_millis(200), watch.changed()).await.is_err());
     }
 
     #[tokio::test]

@@ -11,12 +11,11 @@ use crate::daemon::protocol::{AgentStatus, Reply, Request};
 const HEADER: [&str; 7] =
     ["AGENT", "STATE", "PROCS", "ALLOWED", "DENIED", "VIOLATIONS", "CREDENTIALS"];
 
-pub(crate) fn run(config: &Path, output: OutputArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
-    match Client::connect(&settings.control_socket)?.ask(&Request::Agents)? {
-        Reply::Agents { agents } => output.print(&agents, |width| render(&agents, width)),
-        reply => Err(client::unexpected(&reply)),
-    }
+    let reply = Client::connect(&settings.control_socket)?.ask(&Request::Agents)?;
+    let Reply::Agents { agents } = &reply else { return Err(client::unexpected(&reply)) };
+    output.print(agents, |width| render(agents, width))
 }
 
 fn render(agents: &[AgentStatus], width: Option<u16>) -> String {

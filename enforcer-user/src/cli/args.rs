@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::cli::audit::AuditCommand;
+use crate::cli::detach::DetachArgs;
 use crate::cli::events::EventsArgs;
+use crate::cli::exec::ExecArgs;
+use crate::cli::explain::ExplainArgs;
 use crate::cli::orders::{QuarantineArgs, ReleaseArgs, RevokeArgs};
 use crate::cli::output::OutputArgs;
 use crate::cli::wait_ready::WaitReadyArgs;
-
-/// Where the settings are unless `--config` says otherwise.
-const DEFAULT_CONFIG: &str = "/etc/enforcer/enforcer.toml";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,9 +30,9 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "enforcer", version, after_help = EXIT_CODES, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Settings file
-    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    pub(crate) config: PathBuf,
+    /// Settings file [default: /etc/enforcer/enforcer.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -40,6 +41,30 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// The self-check's child
+    #[command(name = crate::daemon::probe::SUBCOMMAND, hide = true)]
+    Probe,
+    /// Run the daemon: enforce, watch, revoke
+    ///
+    /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
+    /// daemon and leaves the enforcement in force.
+    Run,
+    /// Check settings, policies and credentials; report every error at once
+    #[command(after_help = "\
+Examples:
+  enforcer check
+  enforcer check --config staging.toml
+  enforcer check policies/lead-enricher.toml")]
+    Check {
+        /// Policy files to check instead of the configured folders
+        policies: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Tell what this host can and cannot enforce, and what each missing piece costs
+    Doctor(OutputArgs),
+    /// Start a command as an agent, in its cgroup before its first instruction
+    Exec(ExecArgs),
     /// Show how the daemon and its enforcement are
     Status(OutputArgs),
     /// List the agents: state, traffic, violations, credentials
@@ -48,16 +73,25 @@ pub(crate) enum Command {
     Credentials(OutputArgs),
     /// Show what happened, and with --follow what happens
     Events(EventsArgs),
+    /// Tell the verdict the kernel would give now, and the rule that gives it
+    Explain(ExplainArgs),
     /// Cut an agent off: nothing of it leaves the host until it is released
     Quarantine(QuarantineArgs),
     /// Let a quarantined agent back
     Release(ReleaseArgs),
     /// Revoke a credential at its provider
     Revoke(RevokeArgs),
+    /// Read and verify the tamper-evident record of what was done
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Make the daemon read its files anew
     ///
     /// A file with an error changes nothing: the policies in force stay in force.
     Reload,
+    /// Remove all enforcement, on purpose
+    Detach(DetachArgs),
     /// Wait until every agent's enforcement is verified
     WaitReady(WaitReadyArgs),
     /// Print a completion script for a shell
@@ -78,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn config_of(line: &str) -> PathBuf {
+    fn config_of(line: &str) -> Option<PathBuf> {
         Cli::try_parse_from(line.split(' ')).expect("valid usage").config
     }
 
@@ -89,9 +123,9 @@ mod tests {
 
     #[test]
     fn config_is_accepted_before_and_after_the_command() {
-        assert_eq!(config_of("enforcer --config a.toml status"), PathBuf::from("a.toml"));
-        assert_eq!(config_of("enforcer status --config a.toml"), PathBuf::from("a.toml"));
-        assert_eq!(config_of("enforcer status"), PathBuf::from(DEFAULT_CONFIG));
+        assert_eq!(config_of("enforcer --config a.toml status"), Some("a.toml".into()));
+        assert_eq!(config_of("enforcer status --config a.toml"), Some("a.toml".into()));
+        assert_eq!(config_of("enforcer status"), None);
     }
 
     #[test]

@@ -52,10 +52,7 @@ impl Client {
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Reply, Failure> {
         self.send(request)?;
         let line = self.line()?.ok_or_else(|| self.hung_up())?;
-        match parse(&self.socket, &line)? {
-            Reply::Failed { message, hint } => Err(refusal(message, hint)),
-            reply => Ok(reply),
-        }
+        understood(&self.socket, &line)
     }
 
     /// Sends an `events` request; its answer is read with [`Client::event`].
@@ -71,10 +68,7 @@ impl Client {
         if let Ok(event) = serde_json::from_str(&line) {
             return Ok(Some(event));
         }
-        match parse(&self.socket, &line)? {
-            Reply::Failed { message, hint } => Err(refusal(message, hint)),
-            reply => Err(unexpected(&reply)),
-        }
+        Err(unexpected(&understood(&self.socket, &line)?))
     }
 
     fn send(&mut self, request: &Request) -> Result<(), Failure> {
@@ -98,10 +92,11 @@ impl Client {
     }
 
     fn lost(&self, error: &io::Error) -> Failure {
-        let cause = match error.kind() {
-            // Linux says EAGAIN when SO_RCVTIMEO is over.
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".to_owned(),
-            _ => error.to_string(),
+        // Linux says EAGAIN when SO_RCVTIMEO is over.
+        let cause = if error.kind() == io::ErrorKind::WouldBlock {
+            "no answer in time".to_owned()
+        } else {
+            error.to_string()
         };
         no_daemon(format!("talk to the daemon at {}: {cause}", self.socket.display()))
     }
@@ -117,27 +112,26 @@ pub(crate) fn unexpected(reply: &Reply) -> Failure {
         .hint("are the daemon and this command of the same version?")
 }
 
-fn parse(socket: &Path, line: &str) -> Result<Reply, Failure> {
-    serde_json::from_str(line).map_err(|error| {
+/// A reply; one that says "failed" is an error.
+fn understood(socket: &Path, line: &str) -> Result<Reply, Failure> {
+    let reply = serde_json::from_str(line).map_err(|error| {
         Failure::failed(format!("understand the daemon at {}: {error}", socket.display()))
             .hint("are the daemon and this command of the same version?")
-    })
-}
-
-fn refusal(message: String, hint: Option<String>) -> Failure {
+    })?;
+    let Reply::Failed { message, hint } = reply else { return Ok(reply) };
     let failure = Failure::failed(message);
-    match hint {
+    Err(match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
+    })
 }
 
 fn refused(socket: &Path, error: &io::Error) -> Failure {
     let failure = no_daemon(format!("connect to the daemon at {}: {error}", socket.display()));
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => failure.hint("only root may talk to the daemon"),
-        _ => failure,
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return failure.hint("only root may talk to the daemon");
     }
+    failure
 }
 
 fn no_daemon(message: String) -> Failure {

@@ -13,13 +13,13 @@ use crate::daemon::protocol::{CredentialStatus, Reply, Request};
 const HEADER: [&str; 7] =
     ["CREDENTIAL", "HELD BY", "STATE", "AGE", "ROTATE", "EXPIRES", "REVOKED BY"];
 
-pub(crate) fn run(config: &Path, output: OutputArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
-    match Client::connect(&settings.control_socket)?.ask(&Request::Credentials)? {
-        Reply::Credentials { credentials } => output
-            .print(&credentials, |width| render(&credentials, width, OffsetDateTime::now_utc())),
-        reply => Err(client::unexpected(&reply)),
-    }
+    let reply = Client::connect(&settings.control_socket)?.ask(&Request::Credentials)?;
+    let Reply::Credentials { credentials } = &reply else {
+        return Err(client::unexpected(&reply));
+    };
+    output.print(credentials, |width| render(credentials, width, OffsetDateTime::now_utc()))
 }
 
 fn render(credentials: &[CredentialStatus], width: Option<u16>, now: OffsetDateTime) -> String {

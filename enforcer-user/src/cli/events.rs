@@ -12,7 +12,7 @@ use crate::cli::output::{Format, OutputArgs};
 use crate::cli::{settings, when};
 use crate::daemon::protocol::{EventLine, Request};
 
-mod line;
+pub(crate) mod line;
 
 /// Of `enforcer events`.
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ fn parse_since(text: &str) -> Result<OffsetDateTime, String> {
     when::since(text, OffsetDateTime::now_utc())
 }
 
-pub(crate) fn run(config: &Path, args: &EventsArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, args: &EventsArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     let mut client = Client::connect(&settings.control_socket)?;
     client.ask_events(&Request::Events {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Style};
 
+use crate::kernel::KernelError;
+
 /// Exit codes other than "done".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -16,6 +18,10 @@ pub(crate) enum Code {
     CannotEnforce = 3,
     /// The daemon does not answer.
     NoDaemon = 4,
+    /// `exec`: CMD was found and cannot be executed (as shells have it).
+    NotExecutable = 126,
+    /// `exec`: CMD was not found (as shells have it).
+    NotFound = 127,
 }
 
 /// Why a command ended early.
@@ -74,13 +80,26 @@ impl Failure {
     }
 }
 
+impl From<KernelError> for Failure {
+    /// Without what the kernel side needs, nothing is enforced.
+    fn from(error: KernelError) -> Self {
+        let unknown_agent = matches!(error, KernelError::UnknownAgent(_));
+        let code = if unknown_agent { Code::Failed } else { Code::CannotEnforce };
+        let failure = Self::new(code, error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     /// Errors of writing to stdout, the one stream commands write to.
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::HungUp,
-            _ => Self::failed(format!("write to standard output: {error}")),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::HungUp;
         }
+        Self::failed(format!("write to standard output: {error}"))
     }
 }
 
@@ -98,7 +117,7 @@ fn say(label: &str, color: AnsiColor, message: &str) {
 }
 
 /// Whether the stream is a terminal and `NO_COLOR` (no-color.org) is not set.
-fn wants_color(stream: &impl IsTerminal) -> bool {
+pub(crate) fn wants_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

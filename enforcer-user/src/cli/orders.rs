@@ -39,23 +39,23 @@ pub(crate) struct RevokeArgs {
     reason: String,
 }
 
-pub(crate) fn quarantine(config: &Path, args: QuarantineArgs) -> Result<(), Failure> {
+pub(crate) fn quarantine(config: Option<&Path>, args: QuarantineArgs) -> Result<(), Failure> {
     order(config, &Request::Quarantine { agent: args.agent, reason: args.reason })
 }
 
-pub(crate) fn release(config: &Path, args: ReleaseArgs) -> Result<(), Failure> {
+pub(crate) fn release(config: Option<&Path>, args: ReleaseArgs) -> Result<(), Failure> {
     order(config, &Request::Release { agent: args.agent })
 }
 
-pub(crate) fn revoke(config: &Path, args: RevokeArgs) -> Result<(), Failure> {
+pub(crate) fn revoke(config: Option<&Path>, args: RevokeArgs) -> Result<(), Failure> {
     order(config, &Request::Revoke { credential: args.credential, reason: args.reason })
 }
 
-pub(crate) fn reload(config: &Path) -> Result<(), Failure> {
+pub(crate) fn reload(config: Option<&Path>) -> Result<(), Failure> {
     order(config, &Request::Reload)
 }
 
-fn order(config: &Path, request: &Request) -> Result<(), Failure> {
+fn order(config: Option<&Path>, request: &Request) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     let reply = Client::connect(&settings.control_socket)?.ask(request)?;
     print(&outcome(&reply)?)

@@ -10,14 +10,11 @@ use crate::cli::output::{OutputArgs, count, pairs, plain};
 use crate::cli::{settings, when};
 use crate::daemon::protocol::{Reply, Request, Status};
 
-pub(crate) fn run(config: &Path, output: OutputArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
-    match Client::connect(&settings.control_socket)?.ask(&Request::Status)? {
-        Reply::Status(status) => {
-            output.print(&status, |_| render(&status, OffsetDateTime::now_utc()))
-        }
-        reply => Err(client::unexpected(&reply)),
-    }
+    let reply = Client::connect(&settings.control_socket)?.ask(&Request::Status)?;
+    let Reply::Status(status) = &reply else { return Err(client::unexpected(&reply)) };
+    output.print(status, |_| render(status, OffsetDateTime::now_utc()))
 }
 
 fn render(status: &Status, now: OffsetDateTime) -> String {

@@ -27,7 +27,7 @@ pub(crate) struct WaitReadyArgs {
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(config: &Path, args: &WaitReadyArgs) -> Result<(), Failure> {
+pub(crate) fn run(config: Option<&Path>, args: &WaitReadyArgs) -> Result<(), Failure> {
     let socket = settings::load(config)?.control_socket;
     until_ready(&socket, args.timeout)
 }
@@ -46,11 +46,9 @@ fn until_ready(socket: &Path, timeout: Duration) -> Result<(), Failure> {
 
 /// `Err` is why it is not ready.
 fn ask(socket: &Path, patience: Duration) -> Result<(), Failure> {
-    match Client::connect_for(socket, patience)?.ask(&Request::Status)? {
-        Reply::Status(status) if status.ready => Ok(()),
-        Reply::Status(status) => Err(not_ready(&status.not_ready)),
-        reply => Err(client::unexpected(&reply)),
-    }
+    let reply = Client::connect_for(socket, patience)?.ask(&Request::Status)?;
+    let Reply::Status(status) = &reply else { return Err(client::unexpected(&reply)) };
+    if status.ready { Ok(()) } else { Err(not_ready(&status.not_ready)) }
 }
 
 fn not_ready(reasons: &[String]) -> Failure {

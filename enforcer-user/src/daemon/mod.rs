@@ -1,6 +1,27 @@
 //! The daemon: it ties the parts together, in the order data flows, and proves
 //! that what it tied holds.
 
+mod binding;
 pub mod control;
+mod core;
+mod desk;
+mod exposed;
+mod failure;
+mod hands;
+mod holds;
+mod host;
+mod log;
+mod losses;
+mod policies;
 pub mod probe;
+mod proofs;
 pub mod protocol;
+mod pump;
+mod reload;
+mod run;
+mod selfcheck;
+mod show;
+mod start;
+mod tick;
+
+pub use run::run;

@@ -3,11 +3,6 @@
 use nix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 
-/// `CLOCK_MONOTONIC` now, in nanoseconds: the clock that records carry.
-pub fn monotonic_ns() -> u64 {
-    u64::try_from(read(ClockId::CLOCK_MONOTONIC)).unwrap_or(0)
-}
-
 /// UTC of a time of `CLOCK_MONOTONIC`, to the microsecond. The offset between
 /// both clocks is measured at each call, so a stepped wall clock is followed.
 pub fn wall_clock(ktime_ns: u64) -> OffsetDateTime {
@@ -28,6 +23,7 @@ fn read(clock: ClockId) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::monotonic_ns;
 
     #[test]
     fn now_on_the_kernels_clock_is_now_on_the_wall() {

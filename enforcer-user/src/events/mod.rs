@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-pub use clock::{monotonic_ns, wall_clock};
+use crate::kernel::monotonic_ns;
+
+pub use clock::wall_clock;
 pub use decode::{DecodeError, Names, decode};
 pub use hub::{Delivery, EventHub, HISTORY, Subscription};
 pub use process::exe_of;

@@ -43,7 +43,7 @@ fn suspended_ns() -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::monotonic_ns;
+    use crate::kernel::monotonic_ns;
 
     #[test]
     fn this_process_is_found() {

@@ -32,13 +32,21 @@ fn flows(rows: &[CounterRow]) -> Families {
         "TCP and UDP connect calls judged.",
         &["agent", "verdict"],
     )?;
+    let sockets = counter(
+        "enforcer_sockets_refused_total",
+        "Sockets refused as they were made.",
+        &["agent", "reason"],
+    )?;
+    for row in rows.iter().filter(|row| row.sockets > 0) {
+        add(&sockets, &[&row.agent, row.reason.as_str()], row.sockets);
+    }
     for row in rows {
         let (agent, verdict) = (row.agent.as_str(), row.verdict());
         add(&packets, &[agent, verdict, row.reason.as_str()], row.packets);
         add(&bytes, &[agent, verdict], row.bytes);
         add(&connections, &[agent, verdict], row.connections);
     }
-    Ok([packets.collect(), bytes.collect(), connections.collect()].concat())
+    Ok([packets.collect(), bytes.collect(), connections.collect(), sockets.collect()].concat())
 }
 
 /// Enforced refusals only: what audit mode would have refused stands in

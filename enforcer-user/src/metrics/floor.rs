@@ -10,7 +10,7 @@ use super::snapshot::CounterRow;
 /// maps are made anew; Prometheus counters must not.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
-    rows: HashMap<Key, [Count; 3]>,
+    rows: HashMap<Key, [Count; 4]>,
 }
 
 type Key = (String, Reason, bool);
@@ -32,7 +32,9 @@ impl Floor {
         for row in now {
             let key = (row.agent.clone(), row.reason, row.audited);
             let counts = self.rows.entry(key).or_default();
-            for (count, value) in counts.iter_mut().zip([row.packets, row.bytes, row.connections]) {
+            for (count, value) in
+                counts.iter_mut().zip([row.packets, row.bytes, row.connections, row.sockets])
+            {
                 count.see(value);
             }
         }
@@ -40,10 +42,10 @@ impl Floor {
     }
 }
 
-fn row((agent, reason, audited): &Key, counts: &[Count; 3]) -> CounterRow {
-    let [packets, bytes, connections] = counts.map(|c| c.before.saturating_add(c.last));
+fn row((agent, reason, audited): &Key, counts: &[Count; 4]) -> CounterRow {
+    let [packets, bytes, connections, sockets] = counts.map(|c| c.before.saturating_add(c.last));
     let (agent, reason, audited) = (agent.clone(), *reason, *audited);
-    CounterRow { agent, reason, audited, packets, bytes, connections }
+    CounterRow { agent, reason, audited, packets, bytes, connections, sockets }
 }
 
 // === impl Count ===
@@ -69,6 +71,7 @@ mod tests {
             packets,
             bytes: 10 * packets,
             connections: 0,
+            sockets: 0,
         }
     }
 

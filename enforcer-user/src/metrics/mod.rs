@@ -8,5 +8,5 @@ mod registry;
 mod snapshot;
 
 pub use http::{Exposed, serve};
-pub use registry::{Metrics, Outcome};
+pub use registry::Metrics;
 pub use snapshot::{CounterRow, CredentialRow, MapRow, Snapshot, UNASSIGNED};

@@ -9,22 +9,12 @@ use prometheus::{
 use super::families;
 use super::floor::Floor;
 use super::snapshot::Snapshot;
+use crate::act::RevocationReport;
 
 /// From 1 ms to 100 s: a local server answers in milliseconds, retries take
 /// minutes and land in `+Inf`.
 const BUCKETS: [f64; 12] =
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0, 100.0];
-
-/// How a revocation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Confirmed dead at the provider.
-    Confirmed,
-    /// Tried, not confirmed, to be tried again.
-    Retried,
-    /// Given up, waiting for a person.
-    Failed,
-}
 
 /// The daemon's metrics.
 #[derive(Debug)]
@@ -34,18 +24,6 @@ pub struct Metrics {
     revocations: IntCounterVec,
     revocation_seconds: Histogram,
     reload_failures: IntCounter,
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Retried => "retried",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 // === impl Metrics ===
@@ -82,14 +60,13 @@ impl Metrics {
         Ok(Self { registry, floor, revocations, revocation_seconds, reload_failures })
     }
 
-    /// Counts one attempt to revoke at a provider.
-    pub fn revocation(&self, provider: &str, outcome: Outcome) {
-        self.revocations.with_label_values(&[provider, outcome.as_str()]).inc();
-    }
-
-    /// Notes how long a confirmed revocation took from the violation on.
-    pub fn revocation_took(&self, seconds: f64) {
-        self.revocation_seconds.observe(seconds);
+    /// Counts one attempt to revoke at a provider, and how long it took from
+    /// the violation to the confirmation.
+    pub fn revocation(&self, report: &RevocationReport) {
+        self.revocations.with_label_values(&[report.provider, report.outcome]).inc();
+        if let Some(took) = report.duration {
+            self.revocation_seconds.observe(took.as_secs_f64());
+        }
     }
 
     /// Counts a refused reload.

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use enforcer_common::Reason;
 
@@ -8,7 +9,7 @@ use crate::metrics::{CounterRow, CredentialRow, MapRow, UNASSIGNED};
 
 fn row(agent: &str, reason: Reason, audited: bool) -> CounterRow {
     let agent = agent.to_owned();
-    CounterRow { agent, reason, audited, packets: 3, bytes: 300, connections: 2 }
+    CounterRow { agent, reason, audited, packets: 3, bytes: 300, connections: 2, sockets: 0 }
 }
 
 fn snapshot() -> Snapshot {
@@ -39,8 +40,11 @@ fn snapshot() -> Snapshot {
 
 fn text() -> String {
     let metrics = Metrics::new().expect("registers");
-    metrics.revocation("oauth2", Outcome::Confirmed);
-    metrics.revocation_took(0.02);
+    metrics.revocation(&RevocationReport {
+        provider: "oauth2",
+        outcome: "confirmed",
+        duration: Some(Duration::from_millis(20)),
+    });
     metrics.text(&snapshot()).expect("encodes")
 }
 

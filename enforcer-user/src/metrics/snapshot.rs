@@ -43,6 +43,8 @@ pub struct CounterRow {
     pub bytes: u64,
     /// `connect(2)` calls.
     pub connections: u64,
+    /// Sockets refused as they were made.
+    pub sockets: u64,
 }
 
 /// How full a kernel table is.
@@ -77,8 +79,8 @@ impl CounterRow {
         if self.audited { "would-deny" } else { self.reason.verdict().as_str() }
     }
 
-    /// Packets and calls together.
+    /// Packets, calls and sockets together.
     pub fn refusals(&self) -> u64 {
-        self.packets.saturating_add(self.connections)
+        self.packets.saturating_add(self.connections).saturating_add(self.sockets)
     }
 }

@@ -79,7 +79,7 @@ impl Toolchain {
     pub(crate) fn cargo(&self) -> Command {
         match self.way {
             Way::Nightly => {
-                let mut command = Command::new("rustup");
+                let mut command = shell::fresh(Command::new("rustup"));
                 command.args(["run", "nightly", "cargo"]).env_remove("RUSTC");
                 command
             }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::oauth2::OAuth2;
 use super::outcome::Outcome;
-use super::redact::redact;
+use super::redact::clean;
 use super::{command, webhook};
 use crate::act::outbox::Row;
 use crate::act::secret::resolve;
@@ -59,13 +59,13 @@ pub async fn attempt(client: &Client, job: Job<'_>) -> Outcome {
         Revoker::Webhook { url, key } => match resolve(key) {
             Ok(key) => {
                 let outcome = webhook::kill(client, url, &key, job.row).await;
-                outcome.map_error(|error| redact(error, &[&key]))
+                outcome.map_error(|error| clean(error, &[&key]))
             }
             Err(error) => Outcome::retry(error.to_string()),
         },
         Revoker::Command { argv, timeout } => command::kill(argv, *timeout, job.row).await,
     };
-    outcome.map_error(|error| redact(error, &secret.into_iter().collect::<Vec<_>>()))
+    outcome.map_error(|error| clean(error, &secret.into_iter().collect::<Vec<_>>()))
 }
 
 async fn oauth2(client: &Client, revoker: &Revoker, job: &Job<'_>) -> Outcome {
@@ -81,5 +81,5 @@ async fn oauth2(client: &Client, revoker: &Revoker, job: &Job<'_>) -> Outcome {
     };
     let server = OAuth2 { client, endpoint, introspect, client_id, client_secret: &client_secret };
     let outcome = server.kill(token, job.asked_before, job.row.accepted).await;
-    outcome.map_error(|error| redact(error, &[token, &client_secret]))
+    outcome.map_error(|error| clean(error, &[token, &client_secret]))
 }

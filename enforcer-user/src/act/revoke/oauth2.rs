@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::http::{Answer, send};
 use super::outcome::{Outcome, Proof};
+use super::redact::encoded;
 
 /// An authorization server, and who we are there.
 pub(super) struct OAuth2<'a> {
@@ -99,18 +100,13 @@ impl OAuth2<'_> {
     }
 
     /// Both endpoints take the same form (RFC 7009, 2.1; RFC 7662, 2.1), both
-    /// with `client_secret_basic`.
+    /// with `client_secret_basic`: id and secret are form-encoded before they
+    /// become a user name and a password (RFC 6749, section 2.3.1).
     fn post(&self, url: &str, token: &SecretString) -> RequestBuilder {
         let form = [("token", token.expose_secret()), ("token_type_hint", "access_token")];
         let password = encoded(self.client_secret.expose_secret());
         self.client.post(url).basic_auth(encoded(self.client_id), Some(password)).form(&form)
     }
-}
-
-/// Id and secret are form-encoded before they become a user name and a password
-/// (RFC 6749, section 2.3.1).
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn explanation(answer: &Answer) -> Option<String> {

@@ -40,21 +40,22 @@ fn a_request_gets_its_reply() {
 
 #[test]
 fn a_refusal_keeps_the_daemons_hint() {
-    let failure = ask("{\"reply\":\"failed\",\"message\":\"no\",\"hint\":\"do\"}\n").unwrap_err();
+    let failure =
+        ask("{\"reply\":\"failed\",\"message\":\"no\",\"hint\":\"do\"}\n").expect_err("a failure");
     assert_eq!(failure, Failure::failed("no").hint("do"));
 }
 
 #[test]
 fn a_daemon_that_hangs_up_did_not_answer() {
     for answer in ["", "{\"reply\":\"relo"] {
-        assert_eq!(code(&ask(answer).unwrap_err()), Some(Code::NoDaemon), "{answer:?}");
+        assert_eq!(code(&ask(answer).expect_err("a failure")), Some(Code::NoDaemon), "{answer:?}");
     }
 }
 
 #[test]
 fn nonsense_is_a_failure_and_no_panic() {
     for answer in ["\n", "{}\n", "[1]\n", "{\"reply\":\"what\"}\n"] {
-        assert_eq!(code(&ask(answer).unwrap_err()), Some(Code::Failed), "{answer:?}");
+        assert_eq!(code(&ask(answer).expect_err("a failure")), Some(Code::Failed), "{answer:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cli::when;
 use crate::events::{Destination, Event, EventKind, Process};
 
 /// Time, kind and agent in columns; then what is known, most telling first.
-pub(super) fn render(event: &Event) -> String {
+pub(crate) fn render(event: &Event) -> String {
     let agent = event.agent.as_deref().map_or("-".to_owned(), plain);
     let head = format!("{}  {:<12}  {agent:<16}", when::instant(event.time), kind(event.kind));
     let parts = [

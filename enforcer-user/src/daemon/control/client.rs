@@ -50,7 +50,10 @@ async fn converse<A: Answers>(
                 let wanted = Wanted { agent, since };
                 return events(&mut reader, writer, answers, &wanted, follow).await;
             }
-            Ok(Some(request)) => line::write(writer, &answers.answer(request).await).await?,
+            Ok(Some(request)) => {
+                line::write(writer, &answers.answer(request).await).await?;
+                answers.told();
+            }
             Err(why @ Unusable::Malformed(_)) => {
                 line::write(writer, &failed(why.to_string())).await?
             }

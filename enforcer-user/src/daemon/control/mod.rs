@@ -31,6 +31,8 @@ const WRITE: Duration = Duration::from_secs(10);
 pub trait Answers: Send + Sync + 'static {
     /// Answers one request; never called with `events`.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
+    /// The answer has been written.
+    fn told(&self) {}
     /// Where events come from.
     fn hub(&self) -> &EventHub;
 }

@@ -8,6 +8,7 @@ mod report;
 mod shots;
 
 pub use child::main;
+pub(super) use place::make;
 pub use prober::{ProbeError, Prober};
 pub use report::{Outcome, Report, Shot};
 

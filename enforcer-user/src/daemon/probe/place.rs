@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::agents::{CANARY_CGROUP, cgroup2_mount};
+use crate::agents::CANARY_CGROUP;
+use crate::kernel::cgroup2_mount;
 
 /// A cgroup the process is in for a while.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(super) fn enter(cgroup: &Path) -> io::Result<Place> {
 }
 
 /// Makes a cgroup; one left over is used again.
-pub(super) fn make(cgroup: &Path) -> io::Result<()> {
+pub(in crate::daemon) fn make(cgroup: &Path) -> io::Result<()> {
     match fs::create_dir(cgroup) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
         Ok(()) | Err(_) => Ok(()),

@@ -1,0 +1,126 @@
+//! Answers to the control socket's requests.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::task::spawn_blocking;
+
+use super::control::Answers;
+use super::core::Core;
+use super::protocol::{Reply, Request};
+use super::{holds, reload, show};
+use crate::act::Accepted;
+use crate::events::{Event, EventHub, EventKind};
+use crate::kernel;
+use crate::policy::AgentName;
+
+/// Where clients are answered.
+pub(super) struct Desk(pub(super) Arc<Core>);
+
+impl Answers for Desk {
+    async fn answer(&self, request: Request) -> Reply {
+        if let Request::Revoke { credential, reason } = request {
+            return revoke(&self.0, &credential, &reason).await;
+        }
+        // Everything else asks the kernel or the disk, and so may block.
+        let core = Arc::clone(&self.0);
+        spawn_blocking(move || answer(&core, request))
+            .await
+            .unwrap_or_else(|error| failed(format!("answer a request: {error}")))
+    }
+
+    fn told(&self) {
+        if self.0.detached.load(Ordering::Relaxed) {
+            self.0.end.notify_one();
+        }
+    }
+
+    fn hub(&self) -> &EventHub {
+        &self.0.hub
+    }
+}
+
+fn answer(core: &Core, request: Request) -> Reply {
+    match request {
+        Request::Status => show::status(core),
+        Request::Agents => show::agents(core),
+        Request::Credentials => show::credentials(core),
+        Request::Rule { policy_id, rule } => show::rule(core, policy_id, rule),
+        Request::Quarantine { agent, reason } => quarantine(core, &agent, &reason),
+        Request::Release { agent } => release(core, &agent),
+        Request::Reload => match reload::reload(core) {
+            Ok(generation) => Reply::Reloaded { generation },
+            Err(message) => {
+                let generation = core.kernel.generation();
+                let hint = format!("generation {generation} stays in force");
+                Reply::Failed { message, hint: Some(hint) }
+            }
+        },
+        Request::Detach => detach(core),
+        Request::Events { .. } | Request::Revoke { .. } => failed("not answered here".to_owned()),
+    }
+}
+
+fn quarantine(core: &Core, agent: &str, reason: &str) -> Reply {
+    let Some(name) = known(core, agent) else { return no_agent(agent) };
+    match holds::quarantine(core, &name, reason) {
+        Ok(true) => done(format!("agent {agent} is quarantined")),
+        Ok(false) => done(format!("agent {agent} was quarantined already")),
+        Err(message) => failed(message),
+    }
+}
+
+fn release(core: &Core, agent: &str) -> Reply {
+    let Some(name) = known(core, agent) else { return no_agent(agent) };
+    match holds::release(core, &name) {
+        Ok(()) => done(format!("agent {agent} is released")),
+        Err(message) => failed(message),
+    }
+}
+
+/// Agents the kernel knows: also those whose policy is gone.
+fn known(core: &Core, agent: &str) -> Option<AgentName> {
+    AgentName::parse(agent).ok().filter(|name| core.kernel.slot(name).is_some())
+}
+
+fn no_agent(agent: &str) -> Reply {
+    Reply::Failed {
+        message: format!("no agent is named {agent:?}"),
+        hint: Some("`enforcer agents` lists them".to_owned()),
+    }
+}
+
+async fn revoke(core: &Core, credential: &str, reason: &str) -> Reply {
+    match core.act.revoke(credential, reason).await {
+        Ok(Accepted::Queued) => {
+            done(format!("credential {credential} is being revoked; `enforcer events` tells how"))
+        }
+        Ok(Accepted::Pending) => done(format!(
+            "credential {credential} was being revoked already; it is tried again now"
+        )),
+        Ok(Accepted::Revoked) => done(format!("credential {credential} is dead already")),
+        Err(error) => Reply::Failed {
+            message: error.to_string(),
+            hint: Some("`enforcer credentials` lists them and how they are revoked".to_owned()),
+        },
+    }
+}
+
+fn detach(core: &Core) -> Reply {
+    core.publish(Event::now(EventKind::Tamper, "all enforcement is removed, on request"));
+    match kernel::detach(&core.settings.bpf_dir) {
+        Ok(()) => {
+            core.detached.store(true, Ordering::Relaxed);
+            done("all enforcement is removed; the daemon ends".to_owned())
+        }
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+fn done(message: String) -> Reply {
+    Reply::Done { message }
+}
+
+fn failed(message: String) -> Reply {
+    Reply::Failed { message, hint: None }
+}

@@ -1,0 +1,158 @@
+//! The policies in force, and how they are replaced: whole, or not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::agents::Claims;
+use crate::compile::{self, Plan};
+use crate::config::Settings;
+use crate::policy::{self, AgentName, Inventory};
+
+/// One generation as the daemon knows it.
+#[derive(Debug, Default)]
+pub(super) struct InForce {
+    /// What the files said.
+    pub(super) inventory: Inventory,
+    /// Whose cgroups are whose.
+    pub(super) claims: Claims,
+}
+
+/// The generation in force and the last attempt to replace it.
+#[derive(Debug)]
+pub(super) struct Policies {
+    config: PathBuf,
+    in_force: RwLock<Arc<InForce>>,
+    refusal: RwLock<Option<String>>,
+    /// Replacing is one at a time: the kernel has one idle bank.
+    changing: Mutex<()>,
+}
+
+// === impl InForce ===
+
+impl InForce {
+    /// Every agent with a policy.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentName> {
+        self.inventory.policies.iter().map(|policy| &policy.agent)
+    }
+}
+
+// === impl Policies ===
+
+impl Policies {
+    /// Nothing in force that the daemon knows of.
+    pub(super) fn new(config: &Path) -> Self {
+        Self {
+            config: config.to_owned(),
+            in_force: RwLock::default(),
+            refusal: RwLock::default(),
+            changing: Mutex::default(),
+        }
+    }
+
+    /// The generation in force.
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why the last attempt was refused; `None` after a good one.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.refusal.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the files anew and hands the plan to `apply`, which puts it in
+    /// force or refuses. On any error everything stays as it was.
+    ///
+    /// # Errors
+    /// Every error in the files, or why the plan does not fit, for people.
+    pub(super) fn replace(
+        &self,
+        apply: impl FnOnce(&Plan) -> Result<u32, String>,
+    ) -> Result<u32, String> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = read(&self.config).and_then(|(new, plan)| Ok((new, apply(&plan)?)));
+        let refusal = replaced.as_ref().err().cloned();
+        *self.refusal.write().unwrap_or_else(PoisonError::into_inner) = refusal;
+        let (new, generation) = replaced?;
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        Ok(generation)
+    }
+}
+
+/// From the files to a plan, without touching anything.
+fn read(config: &Path) -> Result<(InForce, Plan), String> {
+    let settings = Settings::load(config).map_err(|errors| errors.render(false))?;
+    let inventory = policy::load(&settings).map_err(|errors| errors.render(false))?;
+    let plan = compile::compile(&inventory, &settings).map_err(|errors| errors.render(false))?;
+    let claims = Claims::of(&plan, &settings.root).map_err(|error| error.to_string())?;
+    Ok((InForce { inventory, claims }, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("made");
+            let at = dir.path();
+            for folder in ["policies", "credentials"] {
+                fs::create_dir(at.join(folder)).expect("made");
+            }
+            let settings = format!(
+                "version = 1\npolicies = \"{0}/policies\"\ncredentials = \"{0}/credentials\"\n",
+                at.display()
+            );
+            fs::write(at.join("enforcer.toml"), settings).expect("written");
+            Self(dir)
+        }
+
+        fn policy(&self, name: &str, text: &str) {
+            fs::write(self.0.path().join("policies").join(name), text).expect("written");
+        }
+
+        fn policies(&self) -> Policies {
+            Policies::new(&self.0.path().join("enforcer.toml"))
+        }
+    }
+
+    const GOOD: &str =
+        "version = 1\nagent = \"a\"\n[[allow]]\nto = [\"10.0.0.0/8\"]\nports = [\"tcp/443\"]\n";
+
+    #[test]
+    fn a_bad_file_leaves_the_old_generation_in_force() {
+        let files = Files::new();
+        files.policy("a.toml", GOOD);
+        let policies = files.policies();
+        assert_eq!(policies.replace(|_| Ok(7)), Ok(7));
+        files.policy("b.toml", "version = 1\nagent = \"b\"\nunknown = 1\n");
+        let error = policies.replace(|_| panic!("applied")).expect_err("refused");
+        assert!(error.contains("b.toml") && error.contains("unknown"), "{error}");
+        assert_eq!(policies.refusal(), Some(error));
+        assert_eq!(policies.in_force().agents().count(), 1);
+    }
+
+    #[test]
+    fn a_plan_the_kernel_refuses_leaves_the_old_generation_in_force() {
+        let files = Files::new();
+        let policies = files.policies();
+        files.policy("a.toml", GOOD);
+        let refused = policies.replace(|_| Err("the plan does not fit".to_owned()));
+        assert_eq!(refused, Err("the plan does not fit".to_owned()));
+        assert_eq!(policies.in_force().agents().count(), 0);
+    }
+
+    #[test]
+    fn a_good_reload_forgets_the_bad_one() {
+        let files = Files::new();
+        files.policy("a.toml", "nonsense");
+        let policies = files.policies();
+        assert!(policies.replace(|_| Ok(1)).is_err());
+        files.policy("a.toml", GOOD);
+        assert_eq!(policies.replace(|plan| Ok(plan.agents.len() as u32)), Ok(1));
+        assert_eq!(policies.refusal(), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! New policies: on SIGHUP, on request, and when a file changes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+
+use super::binding::rebind;
+use super::core::Core;
+use super::holds;
+use crate::agents::{Of, Watch};
+use crate::events::{Event, EventKind};
+
+/// Editors write in several steps; so long there must have been none.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Reloads whenever there is a reason to.
+///
+/// # Errors
+/// Signals or files cannot be watched.
+pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| format!("wait for SIGHUP: {e}"))?;
+    let mut watch = Watch::new(Of::Files).map_err(|e| format!("watch files: {e}"))?;
+    loop {
+        // Anew each time: a folder that was replaced is another one.
+        watch_folders(&core, &mut watch);
+        tokio::select! {
+            _ = hangup.recv() => {}
+            () = watch.settled(QUIET) => {}
+        }
+        let reloading = Arc::clone(&core);
+        // The outcome is an event, a metric and part of the status.
+        let done = spawn_blocking(move || reload(&reloading).map(drop).unwrap_or_default()).await;
+        done.map_err(|e| format!("reload: {e}"))?;
+    }
+}
+
+fn watch_folders(core: &Core, watch: &mut Watch) {
+    let config = core.config.parent().unwrap_or(Path::new("/"));
+    let conf_d = config.join("conf.d");
+    for folder in [config, &conf_d, &core.settings.policies, &core.settings.credentials] {
+        if let Err(error) = watch.add(folder) {
+            tracing::debug!("watch {}: {error}", folder.display());
+        }
+    }
+}
+
+/// Reads the files anew and puts them in force, or leaves all as it is; gives
+/// the generation in force. Blocks.
+///
+/// # Errors
+/// Why the files were refused, for people.
+pub(super) fn reload(core: &Core) -> Result<u32, String> {
+    let replaced = core.policies.replace(|plan| core.apply(plan));
+    match &replaced {
+        Ok(generation) => put_in_force(core, *generation),
+        Err(error) => {
+            core.metrics.reload_failed();
+            refused(core, error);
+        }
+    }
+    replaced
+}
+
+/// Tells everybody of the generation that was just applied.
+pub(super) fn put_in_force(core: &Core, generation: u32) {
+    let in_force = core.policies.in_force();
+    let inventory = &in_force.inventory;
+    core.correlator().update(&inventory.policies, &inventory.credentials);
+    core.act.update(inventory.credentials.clone(), core.settings.storm_budget);
+    // Before any cgroup is bound: nothing opens for who is cut off.
+    holds::reapply(core);
+    for problem in rebind(core) {
+        core.publish(Event::now(EventKind::Daemon, problem));
+    }
+    let count = inventory.policies.len();
+    let message = format!("generation {generation} is in force: {count} policies");
+    core.publish(Event { policy_generation: generation, ..Event::now(EventKind::Policy, message) });
+}
+
+/// Tells everybody that the files were refused.
+pub(super) fn refused(core: &Core, error: &str) {
+    let generation = core.kernel.generation();
+    let message = format!("refused, generation {generation} stays in force:\n{error}");
+    core.publish(Event { policy_generation: generation, ..Event::now(EventKind::Policy, message) });
+}

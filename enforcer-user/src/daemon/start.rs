@@ -1,0 +1,171 @@
+//! From nothing to a running daemon. The order matters: the programs are
+//! attached and deny before anything is read that could open something, and
+//! quarantines are set before any cgroup gets its agent.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::{fs, io};
+
+use nix::unistd::geteuid;
+use time::OffsetDateTime;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::core::{self, Core};
+use super::failure::Failure;
+use super::hands::Hands;
+use super::host::{self, Lock};
+use super::policies::Policies;
+use super::reload;
+use crate::act::{Act, Report, Setup, WorkerError};
+use crate::audit::Audit;
+use crate::config::Settings;
+use crate::correlate::Correlator;
+use crate::events::{Event, EventHub, EventKind};
+use crate::kernel::{Kernel, Rings, cgroup2_mount, monotonic_ns};
+use crate::metrics::Metrics;
+
+type ActTask = JoinHandle<Result<(), WorkerError>>;
+type ActReports = UnboundedReceiver<Report>;
+
+/// What was made before there were threads.
+pub(super) struct Ground {
+    pub(super) runtime: Runtime,
+    pub(super) metrics_listener: TcpListener,
+    pub(super) rings: Rings,
+    settings: Settings,
+    kernel: Arc<Kernel>,
+    adopted: bool,
+    _locks: (Lock, Option<Lock>),
+}
+
+/// The worker that acts, what it tells, and the writer of the audit trail.
+pub(super) struct Workers {
+    pub(super) act: ActTask,
+    pub(super) reports: ActReports,
+    pub(super) audit: JoinHandle<()>,
+}
+
+/// Attaches the programs, or takes over those that are there; then gives up
+/// what rights are not needed any more.
+pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
+    if !geteuid().is_root() {
+        return Err(Failure::host("run: only root can enforce").hint("start it as root"));
+    }
+    let settings = Settings::load(config).map_err(|e| Failure::invalid(e.to_string()))?;
+    host::harden();
+    let state = host::lock_state(&settings).map_err(Failure::failed)?;
+    let pins = host::lock_pins(&settings).map_err(Failure::failed)?;
+    let metrics_listener = listen(&settings).map_err(|e| {
+        Failure::failed(format!("listen on {}: {e}", settings.metrics_listen))
+            .hint("another address: `[metrics] listen = …`")
+    })?;
+    let (kernel, start) = Kernel::start(&settings).map_err(|e| Failure::kernel(&e))?;
+    let pins = match pins {
+        None => host::lock_pins(&settings).map_err(Failure::failed)?,
+        locked => locked,
+    };
+    let rings = kernel.take_rings().ok_or_else(|| Failure::failed("no ring buffers"))?;
+    // Capabilities belong to threads: before the runtime starts its own.
+    if let Err(error) = host::drop_capabilities() {
+        tracing::warn!("give up capabilities: {error}");
+    }
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::failed(format!("start threads: {e}")))?;
+    let (kernel, adopted) = (Arc::new(kernel), start.adopted);
+    Ok(Ground {
+        runtime,
+        metrics_listener,
+        rings,
+        settings,
+        kernel,
+        adopted,
+        _locks: (state, pins),
+    })
+}
+
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(settings.metrics_listen)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+// === impl Ground ===
+
+impl Ground {
+    /// Puts the policies in force and starts the worker. Inside the runtime.
+    pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Workers), Failure> {
+        let policies = Policies::new(config);
+        let first = policies.replace(|plan| core::apply(&self.kernel, plan));
+        if let (Err(refusal), false) = (&first, self.adopted) {
+            let root = self.kernel.paths().root.display();
+            return Err(Failure::invalid(refusal.clone())
+                .hint(format!("until this is right everything below {root} is denied")));
+        }
+        let (act, acting, reports) = self.act(&policies)?;
+        let (audit, writing) = Audit::start(&self.settings.state_dir).map_err(Failure::failed)?;
+        let core = Arc::new(self.assemble(config, policies, act, audit)?);
+        let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
+        core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
+        match first {
+            Ok(generation) => reload::put_in_force(&core, generation),
+            Err(error) => {
+                core.metrics.reload_failed();
+                reload::refused(&core, &error);
+            }
+        }
+        Ok((core, Workers { act: acting, reports, audit: writing }))
+    }
+
+    fn act(&self, policies: &Policies) -> Result<(Act, ActTask, ActReports), Failure> {
+        let (sender, reports) = unbounded_channel();
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map_err(|e| Failure::host(format!("read the boot id: {e}")))?;
+        let setup = Setup {
+            state_dir: self.settings.state_dir.clone(),
+            boot_id: boot_id.trim().to_owned(),
+            storm: self.settings.storm_budget,
+            credentials: policies.in_force().inventory.credentials.clone(),
+            quarantine: Arc::new(Hands(Arc::clone(&self.kernel))),
+            reports: sender,
+        };
+        let (act, task) = Act::start(setup).map_err(Failure::failed)?;
+        Ok((act, task, reports))
+    }
+
+    fn assemble(
+        &self,
+        config: &Path,
+        policies: Policies,
+        act: Act,
+        audit: Audit,
+    ) -> Result<Core, Failure> {
+        Ok(Core {
+            config: config.to_owned(),
+            settings: self.settings.clone(),
+            mount: cgroup2_mount().map_err(|e| Failure::kernel(&e))?,
+            kernel: Arc::clone(&self.kernel),
+            act,
+            audit,
+            adopted: self.adopted,
+            started: OffsetDateTime::now_utc(),
+            hub: EventHub::default(),
+            metrics: Metrics::new().map_err(Failure::failed)?,
+            policies,
+            proofs: Default::default(),
+            cgroups: Default::default(),
+            correlator: Correlator::default().into(),
+            used: Default::default(),
+            alarms: Default::default(),
+            canary: AtomicU64::new(0),
+            check_now: Default::default(),
+            detached: AtomicBool::new(false),
+            end: Default::default(),
+            pulse: AtomicU64::new(monotonic_ns()),
+            malformed: AtomicU64::new(0),
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! Findings and commands to dead credentials, against fakes that are named as
+//! such. `oidc_provider.rs` does the same against a real server.
+
+mod fakes;
+mod inventory;
+mod attempts;
+mod oauth2;
+mod receivers;
+mod acting;
+mod worker;
+mod trouble;
+mod crash;
+mod secrecy;

@@ -1,0 +1,164 @@
+//! Runs a test binary and reads what the Rust test harness prints.
+
+use anyhow::Result;
+
+use crate::shell;
+use crate::test::binaries::{Built, TestBinary};
+use crate::test::tier::Tier;
+use crate::test::within;
+use crate::workspace::Workspace;
+
+/// Longest time for one test binary: the longest one keeps traffic up for 60 s.
+pub(crate) const SECONDS: u32 = 600;
+
+/// A test that did not run, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    pub(crate) test: String,
+    pub(crate) reason: String,
+    /// Why that is in order; without it the run fails.
+    pub(crate) allowed: Option<String>,
+}
+
+/// What came of some tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) passed: usize,
+    /// What failed.
+    pub(crate) failed: Vec<String>,
+    pub(crate) skipped: Vec<Skip>,
+}
+
+impl Outcome {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed.extend(other.failed);
+        self.skipped.extend(other.skipped);
+    }
+
+    /// An outcome that is one failure.
+    pub(crate) fn failure(what: String) -> Self {
+        Self { failed: vec![what], ..Self::default() }
+    }
+}
+
+/// Runs one binary; what it prints is shown only when it fails.
+pub(crate) fn run(
+    workspace: &Workspace,
+    tier: Tier,
+    test: &TestBinary,
+    built: &Built,
+) -> Result<Outcome> {
+    let mut command = within(SECONDS, &test.path);
+    command.arg("--show-output").current_dir(&test.package_dir);
+    if tier != Tier::Pure {
+        command.arg("--test-threads=1");
+    }
+    command
+        .env("CARGO_MANIFEST_DIR", &test.package_dir)
+        .env("INSTA_WORKSPACE_ROOT", workspace.root());
+    command.env("INSTA_UPDATE", "no");
+    if let Some(enforcer) = built.program("enforcer") {
+        command.env("ENFORCER_BIN", enforcer);
+    }
+    let log = workspace
+        .test_logs()
+        .join(format!("{tier}-{}.log", test.name.replace([' ', '(', ')'], "")));
+    let finished = shell::run_watched(&test.name, &mut command, &log)?;
+    let outcome = read(&test.name, finished.status.success(), &finished.lines);
+    if !outcome.failed.is_empty() {
+        eprintln!("{}", finished.lines.join("\n"));
+    }
+    Ok(outcome)
+}
+
+/// Reads the output of one or more runs of the harness under `name`.
+pub(crate) fn read(name: &str, success: bool, lines: &[String]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for line in lines {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            outcome.passed += count(counts, " passed");
+        }
+        outcome.failed.extend(failed_test(line).map(|test| format!("{name}: {test}")));
+        outcome.skipped.extend(skip(line).filter(|skip| !outcome.skipped.contains(skip)));
+    }
+    // A test that skips itself has passed as far as the harness knows.
+    let own = outcome.skipped.iter().filter(|skip| !skip.reason.starts_with("#[ignore]")).count();
+    outcome.passed = outcome.passed.saturating_sub(own);
+    if !success && outcome.failed.is_empty() {
+        outcome.failed.push(format!("{name}: ended before the harness did"));
+    }
+    if success && !lines.iter().any(|line| line.starts_with("test result: ")) {
+        outcome.failed.push(format!("{name}: printed no result"));
+    }
+    outcome
+}
+
+/// `5` of `ok. 5 passed; 0 failed; …`.
+fn count(counts: &str, what: &str) -> usize {
+    let before = counts.split(what).next().unwrap_or_default();
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// The harness heads what a failed test printed with `---- NAME stdout ----`;
+/// it does so for passed ones too, so the verdict's own line is read.
+fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
+fn skip(line: &str) -> Option<Skip> {
+    if let Some((_, said)) = line.split_once("SKIP: ") {
+        let (test, reason) = said.split_once(": ")?;
+        return Some(Skip { test: test.to_owned(), reason: reason.to_owned(), allowed: None });
+    }
+    let (test, reason) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
+    let reason = format!("#[ignore]{reason}");
+    Some(Skip { test: test.to_owned(), reason, allowed: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_the_harness_prints_is_counted() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured";
+        let outcome = read("x", false, &lines(text));
+        assert_eq!((outcome.passed, outcome.failed), (1, vec!["x: b".to_owned()]));
+    }
+
+    #[test]
+    fn a_test_that_skips_itself_is_not_a_passed_one() {
+        let text = "test a ... ok\nSKIP: a: no vsock here\nSKIP: a: no vsock here\ntest result: ok. 1 passed; 0 failed";
+        let outcome = read("x", true, &lines(text));
+        assert_eq!((outcome.passed, outcome.failed.len()), (0, 0));
+        assert_eq!(
+            outcome.skipped,
+            [Skip { test: "a".to_owned(), reason: "no vsock here".to_owned(), allowed: None }]
+        );
+    }
+
+    #[test]
+    fn an_ignored_test_is_a_skip() {
+        let text = "test a ... ignored, slow\ntest b ... ok\ntest result: ok. 1 passed; 0 failed; 1 ignored";
+        let outcome = read("x", true, &lines(text));
+        assert_eq!((outcome.passed, outcome.skipped[0].reason.as_str()), (1, "#[ignore], slow"));
+    }
+
+    #[test]
+    fn a_binary_that_dies_is_a_failure() {
+        assert_eq!(
+            read("x", false, &lines("test a ... ")).failed,
+            ["x: ended before the harness did"]
+        );
+    }
+
+    #[test]
+    fn silence_is_not_success() {
+        assert_eq!(read("x", true, &[]).failed, ["x: printed no result"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask test`: every tier, one summary, and nothing left behind.
+
+mod binaries;
+mod fuzz;
+mod initramfs;
+mod leftovers;
+mod libtest;
+mod skips;
+mod summary;
+mod tier;
+mod vm;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::test::binaries::Built;
+use crate::test::leftovers::Leftovers;
+use crate::test::libtest::Outcome;
+use crate::test::summary::{Row, Summary};
+use crate::test::tier::Tier;
+use crate::workspace::Workspace;
+use crate::{build, setup, shell};
+
+/// Which tests to run.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Only this tier; may be given more than once. Default: all.
+    #[arg(long = "tier", value_enum)]
+    pub(crate) tiers: Vec<Tier>,
+    /// Seconds that each fuzz target runs.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) fuzz_seconds: u32,
+}
+
+/// Runs the tiers; the exit code says whether all of them passed.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let tiers = Tier::chosen(&options.tiers);
+    refuse_without_root(&tiers)?;
+    prepare(workspace, &tiers)?;
+    let built = binaries::build(workspace)?;
+    let before = Leftovers::look(&built)?;
+    let mut summary = Summary::default();
+    for tier in tiers {
+        let started = Instant::now();
+        eprintln!("tier {tier}");
+        let outcome = run_tier(workspace, tier, options, &built)?;
+        summary.rows.push(Row { tier, outcome, seconds: started.elapsed().as_secs_f64() });
+    }
+    summary.leftovers = Leftovers::look(&built)?.since(&before);
+    summary.print();
+    Ok(if summary.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn refuse_without_root(tiers: &[Tier]) -> Result<()> {
+    let needing: Vec<String> =
+        tiers.iter().filter(|tier| tier.needs_root()).map(Tier::to_string).collect();
+    if needing.is_empty() || shell::is_root() {
+        return Ok(());
+    }
+    bail!(
+        "the tiers {} make namespaces and cgroups and load kernel programs: run as root\nhint: without root: cargo xtask test --tier pure --tier fuzz",
+        needing.join(" and ")
+    );
+}
+
+/// The pure tier needs no eBPF toolchain; every other one does, or the test tools.
+fn prepare(workspace: &Workspace, tiers: &[Tier]) -> Result<()> {
+    if tiers == [Tier::Pure] {
+        return Ok(());
+    }
+    let toolchain = setup::ensure(workspace, &setup::Options { tests: true })?;
+    build::kernel_programs(workspace, &toolchain)?;
+    Ok(())
+}
+
+fn run_tier(
+    workspace: &Workspace,
+    tier: Tier,
+    options: &Options,
+    built: &Built,
+) -> Result<Outcome> {
+    let mut outcome = match tier {
+        Tier::Vm => vm::run(workspace, built)?,
+        Tier::Fuzz => fuzz::run(workspace, options.fuzz_seconds)?,
+        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, built)?,
+    };
+    skips::judge(workspace, tier, &mut outcome)?;
+    Ok(outcome)
+}
+
+fn run_here(workspace: &Workspace, tier: Tier, built: &Built) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    for test in built.tests.iter().filter(|test| test.tier == tier) {
+        outcome.add(libtest::run(workspace, tier, test, built)?);
+    }
+    if tier == Tier::Pure {
+        outcome.add(documentation(workspace)?);
+    }
+    Ok(outcome)
+}
+
+/// Examples in the documentation comments.
+fn documentation(workspace: &Workspace) -> Result<Outcome> {
+    let mut command = shell::cargo();
+    command.args(["test", "--doc", "--quiet"]).current_dir(workspace.root());
+    let log = workspace.test_logs().join("pure-doc.log");
+    let finished = shell::run_watched("documentation examples", &mut command, &log)
+        .context("run the documentation's examples")?;
+    Ok(libtest::read("documentation examples", finished.status.success(), &finished.lines))
+}
+
+/// `program` with an end to its patience: a hung test must not hang the run.
+fn within(seconds: u32, program: &std::path::Path) -> Command {
+    let mut command = Command::new("timeout");
+    // In the foreground, so that Ctrl-C reaches the tests as well.
+    command.args(["--foreground", "--kill-after=10", &seconds.to_string()]).arg(program);
+    command
+}
