@@ -22,7 +22,7 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// Proves without end what is new, and anew what was proved a while ago.
 pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
-    let mut prober = Prober::new();
+    let mut prober = Prober::default();
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -98,7 +98,7 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
 impl Ground {
     /// Puts the policies in force and starts the worker. Inside the runtime.
     pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Workers), Failure> {
-        let policies = Policies::new(config);
+        let policies = Policies::new(config, &self.settings);
         let first = policies.replace(|plan| core::apply(&self.kernel, plan));
         if let (Err(refusal), false) = (&first, self.adopted) {
             let root = self.kernel.paths().root.display();
