@@ -73,7 +73,7 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
     if let Err(error) = host::drop_capabilities() {
         tracing::warn!("give up capabilities: {error}");
     }
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::failed(format!("start threads: {e}")))?;
     let (kernel, adopted) = (Arc::new(kernel), start.adopted);
     Ok(Ground {
