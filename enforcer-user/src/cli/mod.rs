@@ -43,6 +43,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Run => return Ok(daemon::run(settings::path(config))),
+        Command::Probe => return Ok(daemon::probe::main()),
         Command::Check { policies, output } => return check_files(config, policies, output),
         Command::Doctor(output) => return doctor::run(config, output),
         Command::Exec(args) => return exec::run(config, &args),
