@@ -1,5 +1,5 @@
-//! Puts the compiled kernel programs where the library includes them from:
-//! `OUT_DIR/enforcer.bpf.o`, an empty file when none have been built.
+//! Hands the compiled kernel programs to the library: the generated
+//! `bpf_object.rs` defines `BPF_OBJECT`, empty when none has been built.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -9,9 +9,8 @@ fn main() {
     let object = object_path();
     watch(&object);
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let content = if object.is_file() { fs::read(&object) } else { Ok(Vec::new()) };
-    let content = content.unwrap_or_else(|error| panic!("read {}: {error}", object.display()));
-    fs::write(out.join("enforcer.bpf.o"), content).expect("write into OUT_DIR");
+    let generated = if object.is_file() { embed(&object, &out) } else { absent() };
+    fs::write(out.join("bpf_object.rs"), generated).expect("write bpf_object.rs");
 }
 
 fn object_path() -> PathBuf {
@@ -27,11 +26,32 @@ fn object_path() -> PathBuf {
 /// so rebuild the crate each time: the file's directory is made and watched
 /// instead, which also notices the file when it appears.
 fn watch(object: &Path) {
-    if object.is_file() {
-        println!("cargo::rerun-if-changed={}", object.display());
-    } else if let Some(dir) = object.parent() {
+    if !object.is_file()
+        && let Some(dir) = object.parent()
+    {
         // A read-only checkout must still build; cargo then only looks more often.
         drop(fs::create_dir_all(dir));
         println!("cargo::rerun-if-changed={}", dir.display());
+        return;
     }
+    println!("cargo::rerun-if-changed={}", object.display());
+}
+
+fn embed(object: &Path, out: &Path) -> String {
+    fs::copy(object, out.join("enforcer.bpf.o")).expect("copy the kernel programs");
+    // The ELF reader casts the bytes to structures of 8-byte alignment.
+    "#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!(\"OUT_DIR\"), \"/enforcer.bpf.o\")));
+/// The kernel programs built into this binary; empty when it was built without them.
+static BPF_OBJECT: &[u8] = &ALIGNED.0;
+"
+    .to_owned()
+}
+
+fn absent() -> String {
+    "/// The kernel programs built into this binary; empty when it was built without them.
+static BPF_OBJECT: &[u8] = &[];
+"
+    .to_owned()
 }

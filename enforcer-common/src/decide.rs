@@ -219,3 +219,6 @@ impl PortRule {
             && (self.low..=self.high).contains(&flow.port)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub fn get(netns: &Netns, address: &str, path: &str) -> std::io::Result<(u16, St
     })
 }
 
-fn split(answer: &str) -> Option<(u16, String)> {
+pub(crate) fn split(answer: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");

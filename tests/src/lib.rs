@@ -13,9 +13,11 @@ pub mod forge;
 pub mod http;
 pub mod lab;
 pub mod metrics;
+pub mod oidc;
 pub mod peer;
 pub mod pins;
 pub mod random;
+pub mod naive;
 pub mod netns;
 
 pub mod sweep;

@@ -28,16 +28,13 @@ impl Judge {
             .filter_map(Result::ok)
             .find(|program| program.id() == id)
             .expect("the link's program is loaded");
-        // SAFETY: the product attaches this pin as `cgroup_skb/egress`.
-        let program = unsafe {
-            CgroupSkb::from_program_info(info, "egress_skb".into(), CgroupSkbAttachType::Egress)
-        };
+        let attached = Some(CgroupSkbAttachType::Egress);
+        let program = CgroupSkb::from_program_info(info, "egress_skb".into(), attached);
         Self(program.expect("a handle on the program"))
     }
 
     /// What becomes of `packet` (from its IP header on) when a socket of the
-    /// calling process sends it. The kernel refuses frames too short to hold
-    /// the Ethernet header only.
+    /// calling process sends it.
     ///
     /// # Panics
     /// When the kernel does not run the program.

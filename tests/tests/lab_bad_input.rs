@@ -15,6 +15,8 @@ const SETTINGS: usize = 30;
 const MESSAGES: usize = 30;
 /// Mutations that stay valid are thrown away; this many tries find enough.
 const TRIES: usize = 2000;
+/// Lines that no file may end with.
+const LINES: [&str; 3] = ["surprise = 1\n", "[[allow]]\n", "version = 2\n"];
 
 #[test]
 fn a_hundred_malformed_inputs_change_nothing() {
@@ -90,11 +92,7 @@ fn mutated(good: &[u8], random: &mut Random) -> Vec<u8> {
                 let piece = bytes[at..end].to_vec();
                 bytes.splice(at..at, piece);
             }
-            _ => bytes.extend_from_slice(random.of(&[
-                &b"surprise = 1\n"[..],
-                b"[[allow]]\n",
-                b"version = 2\n",
-            ])),
+            _ => bytes.extend_from_slice(random.of(&LINES).as_bytes()),
         }
     }
     bytes

@@ -1,6 +1,7 @@
 //! Every command a developer needs. `cargo xtask --help` lists them.
 
 mod build;
+mod demo;
 mod progress;
 mod setup;
 mod shell;
@@ -28,6 +29,8 @@ enum Command {
     Setup(setup::Options),
     /// Build the kernel programs and the `enforcer` binary that embeds them.
     Build(build::Options),
+    /// Show the main job, live, in namespaces of its own.
+    Demo(demo::Options),
     /// Run the tests of every tier.
     Test(test::Options),
 }
@@ -47,6 +50,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Setup(options) => setup::run(&workspace, options).map(|()| ExitCode::SUCCESS),
         Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
+        Command::Demo(options) => demo::run(&workspace, options),
         Command::Test(options) => test::run(&workspace, options),
     }
 }

@@ -29,6 +29,13 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Where a file system of this type is mounted, the first place if there are several.
+pub(crate) fn mount_point(kind: &str) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    fields.find(|fields| fields.get(2) == Some(&kind)).map(|fields| PathBuf::from(fields[1]))
+}
+
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     fresh(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))

@@ -64,7 +64,7 @@ impl Teller {
         message: String,
     ) {
         match word {
-            "failed" | "over-budget" | "no-revoker" => {
+            "failed" | "retried" | "over-budget" | "no-revoker" => {
                 tracing::error!(agent, credential, outcome = word, "revocation: {message}");
             }
             _ => tracing::info!(agent, credential, outcome = word, "revocation: {message}"),

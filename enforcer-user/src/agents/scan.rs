@@ -110,3 +110,107 @@ fn children(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let is_dir = |e: &fs::DirEntry| e.file_type().is_ok_and(|t| t.is_dir());
     Ok(entries.iter().filter(|e| is_dir(e)).map(fs::DirEntry::path).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{AgentPlan, Plan};
+
+    /// Claims as a plan makes them.
+    fn claims(of: &[(&str, &[&str])]) -> Claims {
+        let agents = of
+            .iter()
+            .map(|(agent, cgroups)| AgentPlan {
+                agent: AgentName::parse(agent).expect("a name"),
+                cgroups: cgroups.iter().map(|&c| c.to_owned()).collect(),
+                limits: enforcer_common::AgentLimits::default(),
+                prefixes: Vec::new(),
+                lists: Vec::new(),
+                rules: Vec::new(),
+            })
+            .collect();
+        Claims::of(&Plan { agents }, Path::new("agents.slice")).expect("good claims")
+    }
+
+    /// A tree that looks like a cgroup2 mount.
+    fn tree(folders: &[&str]) -> tempfile::TempDir {
+        let mount = tempfile::tempdir().expect("made");
+        fs::create_dir(mount.path().join("agents.slice")).expect("made");
+        for folder in folders {
+            fs::create_dir_all(mount.path().join("agents.slice").join(folder)).expect("made");
+        }
+        mount
+    }
+
+    fn look(mount: &tempfile::TempDir, claims: &Claims) -> Scan {
+        scan(mount.path(), Path::new("agents.slice"), claims)
+    }
+
+    fn found(scan: &Scan) -> Vec<String> {
+        scan.cgroups.iter().map(|c| format!("{} {}", c.agent, c.path.display())).collect()
+    }
+
+    #[test]
+    fn a_cgroup_claimed_by_name_is_made_and_a_glob_takes_what_is_there() {
+        let mount = tree(&["job-1", "job-2/inner", "other"]);
+        let seen =
+            look(&mount, &claims(&[("a", &["agents.slice/a"]), ("jobs", &["agents.slice/job-*"])]));
+        assert_eq!(seen.problems, Vec::<String>::new());
+        let expected = ["a agents.slice/a", "jobs agents.slice/job-1", "jobs agents.slice/job-2"];
+        assert_eq!(found(&seen), expected);
+    }
+
+    #[test]
+    fn a_cgroup_made_anew_has_another_id() {
+        let mount = tree(&["job-1"]);
+        let jobs = claims(&[("jobs", &["agents.slice/job-*"])]);
+        let before = look(&mount, &jobs);
+        let path = mount.path().join("agents.slice/job-1");
+        // Held, so that the file system cannot give the number out again.
+        let _old = fs::File::open(&path).expect("there");
+        fs::remove_dir(&path).expect("removed");
+        assert_eq!(found(&look(&mount, &jobs)), Vec::<String>::new());
+        fs::create_dir(&path).expect("made");
+        let after = look(&mount, &jobs);
+        assert_eq!(found(&after), found(&before));
+        assert_ne!(after.cgroups[0].id, before.cgroups[0].id);
+    }
+
+    #[test]
+    fn a_cgroup_claimed_twice_is_given_to_neither() {
+        let mount = tree(&["job-1"]);
+        let both = claims(&[("a", &["agents.slice/job-*"]), ("b", &["agents.slice/job-1"])]);
+        let seen = look(&mount, &both);
+        assert_eq!(found(&seen), Vec::<String>::new());
+        assert_eq!(
+            seen.problems,
+            ["cgroup agents.slice/job-1 is claimed by a and b: it is given to neither"]
+        );
+    }
+
+    #[test]
+    fn the_self_checks_own_cgroup_is_never_an_agents() {
+        let mount = tree(&[CANARY_CGROUP]);
+        assert_eq!(
+            found(&look(&mount, &claims(&[("a", &["agents.slice/*"])]))),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_root_that_is_gone_is_a_problem() {
+        let mount = tempfile::tempdir().expect("made");
+        let seen = look(&mount, &claims(&[("a", &["agents.slice/*"])]));
+        assert!(seen.problems[0].starts_with("read cgroup agents.slice: "), "{seen:?}");
+    }
+
+    #[test]
+    fn processes_of_nested_cgroups_count() {
+        let mount = tree(&["a/b"]);
+        let a = mount.path().join("agents.slice/a");
+        fs::write(a.join("cgroup.procs"), "1\n2\n").expect("written");
+        fs::write(a.join("b/cgroup.procs"), "3\n").expect("written");
+        assert_eq!(processes(&a), 3);
+        assert_eq!(processes(Path::new("/nowhere")), 0);
+    }
+}

@@ -62,7 +62,3 @@ fn held(policy: &Policy, credentials: &[Credential]) -> Vec<CredentialId> {
     held.dedup();
     held
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

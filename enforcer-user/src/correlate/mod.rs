@@ -10,3 +10,10 @@ mod correlator;
 
 pub use correlator::Correlator;
 pub use finding::{Evidence, Finding};
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

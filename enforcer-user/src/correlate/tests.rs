@@ -1,93 +1,10 @@
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-use proptest::prelude::*;
-use time::OffsetDateTime;
-
-use super::*;
-use crate::events::EventKind;
-use crate::policy::{
-    AgentName, CredentialKind, Limits, Location, Mode, Response, SecretRef, Step, Trigger,
-};
-
-const SECOND: u64 = 1_000_000_000;
-
-fn location() -> Location {
-    Location { file: Arc::new(PathBuf::from("a.toml")), line: 1 }
-}
-
-fn agent(name: &str) -> AgentName {
-    AgentName::parse(name).expect("a valid name")
-}
-
-fn respond(event: Trigger, count: u32, actions: &[Step]) -> Response {
-    let within = Duration::from_secs(10);
-    Response { event, count, within, actions: actions.to_vec(), location: location() }
-}
-
-fn policy(name: &str, responses: Vec<Response>) -> Policy {
-    Policy {
-        agent: agent(name),
-        mode: Mode::Enforce,
-        cgroups: Vec::new(),
-        rules: Vec::new(),
-        limits: Limits::default(),
-        responses,
-        location: location(),
-    }
-}
-
-fn credential(id: &str, holder: &str) -> Credential {
-    Credential {
-        id: CredentialId::parse(id).expect("a valid id"),
-        agents: vec![agent(holder)],
-        kind: CredentialKind::ApiKey,
-        scopes: Vec::new(),
-        issued: None,
-        rotate_every: Duration::from_secs(1),
-        expires: None,
-        secret: SecretRef::Env("X".into()),
-        revoke: None,
-        location: location(),
-    }
-}
-
-fn event(kind: EventKind, reason: &str, second: u64) -> Event {
-    Event {
-        time: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(second),
-        seq: second,
-        kind,
-        agent: Some("a1".into()),
-        verdict: None,
-        reason: Some(reason.into()),
-        hook: None,
-        proto: None,
-        destination: None,
-        process: None,
-        rule: None,
-        policy_generation: 1,
-        credentials: Vec::new(),
-        suppressed: 0,
-        message: None,
-        ktime_ns: second * SECOND,
-    }
-}
-
-fn denied(second: u64) -> Event {
-    event(EventKind::Denied, "no-rule", second)
-}
+use super::fixture::*;
+use super::Finding;
+use crate::events::{Event, EventKind};
+use crate::policy::{CredentialId, Step, Trigger};
 
 fn ids(finding: &Finding) -> Vec<&str> {
     finding.credentials.iter().map(CredentialId::as_str).collect()
-}
-
-const REVOKE: &[Step] = &[Step::Revoke, Step::Alert];
-const TRIPWIRE: &[Step] = &[Step::Revoke, Step::Quarantine, Step::Alert, Step::Revoke];
-
-fn watching(responses: Vec<Response>) -> Correlator {
-    let credentials = [credential("key", "a1"), credential("token", "a1"), credential("b", "b1")];
-    Correlator::new(&[policy("a1", responses)], &credentials)
 }
 
 #[test]
@@ -236,29 +153,4 @@ fn a_reload_starts_changed_rules_anew_and_drops_agents_without_a_policy() {
     assert!(correlator.observe(&denied(2)).is_empty());
     correlator.update(&[], &[]);
     assert!((3..9).all(|s| correlator.observe(&denied(s)).is_empty()));
-}
-
-proptest! {
-    /// The naive model: a list of all violations, emptied by each finding.
-    #[test]
-    fn findings_agree_with_a_list_of_all_events(
-        count in 1_u32..6,
-        events in prop::collection::vec((0_u64..6, 0_u32..3, 0_u8..4), 1..60),
-    ) {
-        let mut correlator = watching(vec![respond(Trigger::Denied, count, REVOKE)]);
-        let (mut list, mut now) = (Vec::new(), 1);
-        for (gap, suppressed, what) in events {
-            now += gap;
-            let mut event = Event { suppressed, ..denied(now) };
-            match what {
-                0 => event.kind = EventKind::RateLimited,
-                1 => { correlator.release("a1"); list.clear(); continue }
-                _ => list.push((now, 1 + u64::from(suppressed))),
-            }
-            let sum: u64 = list.iter().filter(|(t, _)| now - t <= 10).map(|(_, w)| w).sum();
-            let due = what > 1 && sum >= u64::from(count);
-            prop_assert_eq!(!correlator.observe(&event).is_empty(), due);
-            if due { list.clear(); }
-        }
-    }
 }

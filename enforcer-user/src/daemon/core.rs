@@ -13,6 +13,7 @@ use super::policies::Policies;
 use super::proofs::Proofs;
 use crate::act::Act;
 use crate::agents::Cgroup;
+use crate::audit::Audit;
 use crate::compile::{Plan, RuleInfo};
 use crate::config::Settings;
 use crate::correlate::{Correlator, Finding};
@@ -32,6 +33,7 @@ pub(super) struct Core {
     pub(super) mount: PathBuf,
     pub(super) kernel: Arc<Kernel>,
     pub(super) act: Act,
+    pub(super) audit: Audit,
     /// Pins of an earlier daemon were taken over.
     pub(super) adopted: bool,
     pub(super) started: OffsetDateTime,
@@ -46,6 +48,8 @@ pub(super) struct Core {
     pub(super) used: Mutex<HashMap<String, OffsetDateTime>>,
     /// The newest alarm of each agent that was acted on, by kernel time.
     pub(super) alarms: Mutex<HashMap<String, u64>>,
+    /// The cgroup in which the self-check proves that nobody's are denied.
+    pub(super) canary: AtomicU64,
     /// Wakes the self-check.
     pub(super) check_now: Notify,
     /// Enforcement was removed on request: the daemon ends when that is told.
@@ -61,10 +65,18 @@ pub(super) struct Core {
 // === impl Core ===
 
 impl Core {
-    /// Numbers an event and hands it to everybody.
-    pub(super) fn publish(&self, event: Event) -> Arc<Event> {
+    /// Numbers an event and hands it to everybody, the log included.
+    pub(super) fn publish(&self, event: Event) {
+        log(&self.tell(event));
+    }
+
+    /// As [`Core::publish`], for what the log has been told already. Allowed
+    /// connections are traffic: they are not written into the audit trail.
+    pub(super) fn tell(&self, event: Event) -> Arc<Event> {
         let event = self.hub.publish(event);
-        log(&event);
+        if event.kind != EventKind::Connected {
+            self.audit.append(&event);
+        }
         event
     }
 

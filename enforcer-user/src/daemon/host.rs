@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use crate::config::Settings;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::prctl;
@@ -22,22 +23,23 @@ const KEPT: [Capability; 4] = [
     Capability::CAP_SYS_PTRACE,
 ];
 
-/// The lock of the state folder; held as long as it lives.
+/// The lock of a folder; held as long as it lives.
 pub(super) type Lock = Flock<File>;
 
-/// Files are private, memory is not dumped, and memory pressure takes others
-/// first. What the host does not grant of this is not worth stopping for.
+/// Memory is not dumped, and memory pressure takes others first. Cgroups stay
+/// readable for those in them; what is private says so where it is made.
+/// What the host does not grant of this is not worth stopping for.
 pub(super) fn harden() {
-    umask(Mode::from_bits_truncate(0o077));
+    umask(Mode::from_bits_truncate(0o022));
     let note = |what: &str, error: &dyn std::fmt::Display| tracing::warn!("{what}: {error}");
+    if let Err(error) = fs::write("/proc/self/oom_score_adj", "-1000") {
+        note("ask to be spared when memory runs out", &error);
+    }
     if let Err(error) = prctl::set_dumpable(false) {
         note("forbid core dumps", &error);
     }
     if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
         note("forbid core dumps", &error);
-    }
-    if let Err(error) = fs::write("/proc/self/oom_score_adj", "-1000") {
-        note("ask to be spared when memory runs out", &error);
     }
 }
 
@@ -59,17 +61,32 @@ pub(super) fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     caps::set(None, CapSet::Permitted, &kept)
 }
 
-/// Makes the state folder (0700) and takes its lock.
+/// Makes the folder of the state (0700) and locks it: two daemons must not
+/// share it.
 ///
 /// # Errors
 /// The folder cannot be made, or another daemon has it.
-pub(super) fn lock(state_dir: &Path) -> Result<Lock, String> {
-    let failed = |e: std::io::Error| format!("state folder {}: {e}", state_dir.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
-    let path = state_dir.join("daemon.lock");
-    let file = File::options().write(true).create(true).truncate(false).open(&path);
-    Flock::lock(file.map_err(failed)?, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| format!("{}: another daemon runs on this state folder", path.display()))
+pub(super) fn lock_state(settings: &Settings) -> Result<Lock, String> {
+    lock(&settings.state_dir, true)
+}
+
+/// Locks the folder of the pins; `None` while there is none, and so nobody to
+/// share it with.
+///
+/// # Errors
+/// Another daemon has it.
+pub(super) fn lock_pins(settings: &Settings) -> Result<Option<Lock>, String> {
+    settings.bpf_dir.exists().then(|| lock(&settings.bpf_dir, false)).transpose()
+}
+
+fn lock(folder: &Path, make: bool) -> Result<Lock, String> {
+    let failed = |e: std::io::Error| format!("folder {}: {e}", folder.display());
+    if make {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    }
+    // A folder can be locked as it is: no lock file is left behind.
+    Flock::lock(File::open(folder).map_err(failed)?, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| format!("folder {}: another daemon uses it", folder.display()))
 }
 
 #[cfg(test)]
@@ -80,10 +97,10 @@ mod tests {
     fn a_second_daemon_on_the_same_state_is_refused() {
         let dir = tempfile::tempdir().expect("made");
         let state = dir.path().join("deep/state");
-        let first = lock(&state).expect("free");
-        let second = lock(&state).expect_err("taken");
-        assert!(second.contains("another daemon runs"), "{second}");
+        let first = lock(&state, true).expect("free");
+        let second = lock(&state, true).expect_err("taken");
+        assert!(second.contains("another daemon uses it"), "{second}");
         drop(first);
-        lock(&state).expect("free again");
+        lock(&state, true).expect("free again");
     }
 }

@@ -1,8 +1,9 @@
 //! What was lost on its way, told at most once a second: how many, and why.
 
+use std::sync::atomic::Ordering;
+
 use super::core::Core;
 use crate::events::{Event, EventKind};
-use std::sync::atomic::Ordering;
 
 /// Totals of what was lost, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct Losses {
     pub(super) malformed: u64,
     /// A listener was too slow.
     pub(super) subscriber: u64,
+    /// The audit trail did not take it.
+    pub(super) audit: u64,
 }
 
 // === impl Losses ===
@@ -28,16 +31,18 @@ impl Losses {
             budget: stats.iter().map(|(_, s)| s.suppressed).sum(),
             malformed: core.malformed.load(Ordering::Relaxed),
             subscriber: core.hub.skipped(),
+            audit: core.audit.lost(),
         })
     }
 
     /// Each cause's word and total.
-    pub(super) fn by_cause(self) -> [(&'static str, u64); 4] {
+    pub(super) fn by_cause(self) -> [(&'static str, u64); 5] {
         [
             ("ring-full", self.ring_full),
             ("budget", self.budget),
             ("malformed", self.malformed),
             ("subscriber", self.subscriber),
+            ("audit", self.audit),
         ]
     }
 

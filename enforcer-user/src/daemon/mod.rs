@@ -10,6 +10,7 @@ mod failure;
 mod hands;
 mod holds;
 mod host;
+mod log;
 mod losses;
 mod policies;
 pub mod probe;

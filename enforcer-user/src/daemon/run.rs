@@ -1,20 +1,23 @@
 //! The running daemon: its tasks, and how it ends.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use nix::unistd::geteuid;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use super::core::Core;
 use super::desk::Desk;
 use super::failure::Failure;
-use super::start::{self, Ground, Worker};
-use super::{binding, control, pump, reload, selfcheck, tick};
+use super::start::{self, Ground, Workers};
+use super::{binding, control, log, pump, reload, selfcheck, tick};
 use crate::act::Report;
 use crate::events::{Event, EventKind};
 use crate::kernel::Rings;
@@ -30,15 +33,16 @@ type Ended = (&'static str, Result<(), String>);
 /// Exit codes: 0 told to end, 1 failed, 2 invalid settings or policies, 3 the
 /// host cannot enforce.
 pub fn run(config: &Path) -> ExitCode {
+    log::start();
     let ended = start::ground(config).and_then(|ground| serve(config, ground));
     ended.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
 }
 
 fn serve(config: &Path, ground: Ground) -> Result<(), Failure> {
     let _inside = ground.runtime.enter();
-    let (core, worker) = ground.core(config)?;
+    let (core, workers) = ground.core(config)?;
     let Ground { runtime, metrics_listener, rings, .. } = ground;
-    let ended = runtime.block_on(live(core, worker, rings, metrics_listener));
+    let ended = runtime.block_on(live(core, workers, rings, metrics_listener));
     // A blocking call that hangs must not keep the process: all that counts
     // is on disk or in the kernel.
     runtime.shutdown_background();
@@ -47,13 +51,16 @@ fn serve(config: &Path, ground: Ground) -> Result<(), Failure> {
 
 async fn live(
     core: Arc<Core>,
-    worker: Worker,
+    workers: Workers,
     rings: Rings,
     metrics_listener: std::net::TcpListener,
 ) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     spawn(&mut tasks, "read records", pump::run(Arc::clone(&core), rings));
-    spawn(&mut tasks, "act", act(Arc::clone(&core), worker));
+    let Workers { act, reports, audit } = workers;
+    spawn(&mut tasks, "act", async { act.await.map_err(text)?.map_err(text) });
+    spawn(&mut tasks, "reports", pass_on(Arc::clone(&core), reports));
+    spawn(&mut tasks, "audit", async { audit.await.map_err(text) });
     spawn(&mut tasks, "bind cgroups", binding::run(Arc::clone(&core)));
     spawn(&mut tasks, "self-check", selfcheck::run(Arc::clone(&core)));
     spawn(&mut tasks, "reload", reload::run(Arc::clone(&core)));
@@ -61,12 +68,15 @@ async fn live(
     let control = control::bind(&core.settings.control_socket).map_err(Failure::failed)?;
     let uid = geteuid().as_raw();
     let served = control::serve(control, uid, Arc::new(Desk(Arc::clone(&core))));
-    spawn(&mut tasks, "control socket", async { served.await.map_err(|e| e.to_string()) });
+    spawn(&mut tasks, "control socket", async { served.await.map_err(text) });
     let listener = TcpListener::from_std(metrics_listener).map_err(Failure::failed)?;
     let served = metrics::serve(listener, Arc::clone(&core) as Arc<dyn metrics::Exposed>);
-    spawn(&mut tasks, "metrics", async { served.await.map_err(|e| e.to_string()) });
+    spawn(&mut tasks, "metrics", async { served.await.map_err(text) });
     let ended = until_the_end(&core, &mut tasks).await;
     tell_end(&core, &ended);
+    if !core.audit.sync().await {
+        tracing::error!("the end of the audit trail could not be written");
+    }
     tasks.shutdown().await;
     ended
 }
@@ -97,7 +107,9 @@ async fn until_the_end(core: &Core, tasks: &mut JoinSet<Ended>) -> Result<(), Fa
 }
 
 fn tell_end(core: &Core, ended: &Result<(), Failure>) {
+    let detached = core.detached.load(Ordering::Relaxed);
     let message = match ended {
+        Ok(()) if detached => "stopped; nothing is enforced any more",
         Ok(()) => "stopped; what is pinned goes on enforcing",
         Err(_) => "failed; what is pinned goes on enforcing",
     };
@@ -108,16 +120,17 @@ fn tell_end(core: &Core, ended: &Result<(), Failure>) {
 }
 
 /// Passes on what the worker tells; its end is the end of all acting.
-async fn act(core: Arc<Core>, worker: Worker) -> Result<(), String> {
-    let Worker { task, mut reports } = worker;
-    let telling = async {
-        while let Some(report) = reports.recv().await {
-            match report {
-                Report::Event(event) => drop(core.hub.publish(*event)),
-                Report::Revocation(revocation) => core.metrics.revocation(&revocation),
-            }
+async fn pass_on(core: Arc<Core>, mut reports: UnboundedReceiver<Report>) -> Result<(), String> {
+    while let Some(report) = reports.recv().await {
+        match report {
+            // The worker has logged it.
+            Report::Event(event) => drop(core.tell(*event)),
+            Report::Revocation(revocation) => core.metrics.revocation(&revocation),
         }
-    };
-    let (ended, ()) = tokio::join!(task, telling);
-    ended.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    }
+    Err("the worker tells nothing any more".to_owned())
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
 }

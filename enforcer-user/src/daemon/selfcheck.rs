@@ -1,8 +1,10 @@
 //! Proof instead of trust: from inside each agent's cgroup the canary must be
 //! refused, and our own counters must have counted that.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use enforcer_common::Reason;
@@ -58,8 +60,9 @@ async fn prove(core: &Arc<Core>, prober: &mut Prober, cgroup: &Cgroup) -> Option
 /// What is wrong with the denial of cgroups that no policy names.
 async fn unassigned(core: &Arc<Core>, prober: &mut Prober) -> Option<String> {
     let path = core.kernel.paths().root.join(CANARY_CGROUP);
-    if let Err(error) = super::probe::make(&path) {
-        return Some(format!("create cgroup {}: {error}", path.display()));
+    match super::probe::make(&path).and_then(|()| std::fs::metadata(&path)) {
+        Ok(made) => core.canary.store(made.ino(), Ordering::Relaxed),
+        Err(error) => return Some(format!("create cgroup {}: {error}", path.display())),
     }
     let problem = counted(core, prober, &path, None, Reason::UnboundAgent).await.err();
     let removed = std::fs::remove_dir(&path);

@@ -21,11 +21,15 @@ use super::host::{self, Lock};
 use super::policies::Policies;
 use super::reload;
 use crate::act::{Act, Report, Setup, WorkerError};
+use crate::audit::Audit;
 use crate::config::Settings;
 use crate::correlate::Correlator;
 use crate::events::{Event, EventHub, EventKind};
 use crate::kernel::{Kernel, Rings, cgroup2_mount, monotonic_ns};
 use crate::metrics::Metrics;
+
+type ActTask = JoinHandle<Result<(), WorkerError>>;
+type ActReports = UnboundedReceiver<Report>;
 
 /// What was made before there were threads.
 pub(super) struct Ground {
@@ -35,13 +39,14 @@ pub(super) struct Ground {
     settings: Settings,
     kernel: Arc<Kernel>,
     adopted: bool,
-    _lock: Lock,
+    _locks: (Lock, Option<Lock>),
 }
 
-/// The worker that acts, and what it tells.
-pub(super) struct Worker {
-    pub(super) task: JoinHandle<Result<(), WorkerError>>,
-    pub(super) reports: UnboundedReceiver<Report>,
+/// The worker that acts, what it tells, and the writer of the audit trail.
+pub(super) struct Workers {
+    pub(super) act: ActTask,
+    pub(super) reports: ActReports,
+    pub(super) audit: JoinHandle<()>,
 }
 
 /// Attaches the programs, or takes over those that are there; then gives up
@@ -52,12 +57,17 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
     }
     let settings = Settings::load(config).map_err(|e| Failure::invalid(e.to_string()))?;
     host::harden();
-    let lock = host::lock(&settings.state_dir).map_err(Failure::failed)?;
+    let state = host::lock_state(&settings).map_err(Failure::failed)?;
+    let pins = host::lock_pins(&settings).map_err(Failure::failed)?;
     let metrics_listener = listen(&settings).map_err(|e| {
         Failure::failed(format!("listen on {}: {e}", settings.metrics_listen))
             .hint("another address: `[metrics] listen = …`")
     })?;
     let (kernel, start) = Kernel::start(&settings).map_err(|e| Failure::kernel(&e))?;
+    let pins = match pins {
+        None => host::lock_pins(&settings).map_err(Failure::failed)?,
+        locked => locked,
+    };
     let rings = kernel.take_rings().ok_or_else(|| Failure::failed("no ring buffers"))?;
     // Capabilities belong to threads: before the runtime starts its own.
     if let Err(error) = host::drop_capabilities() {
@@ -66,7 +76,15 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::failed(format!("start threads: {e}")))?;
     let (kernel, adopted) = (Arc::new(kernel), start.adopted);
-    Ok(Ground { runtime, metrics_listener, rings, settings, kernel, adopted, _lock: lock })
+    Ok(Ground {
+        runtime,
+        metrics_listener,
+        rings,
+        settings,
+        kernel,
+        adopted,
+        _locks: (state, pins),
+    })
 }
 
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
@@ -79,7 +97,7 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
 
 impl Ground {
     /// Puts the policies in force and starts the worker. Inside the runtime.
-    pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Worker), Failure> {
+    pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Workers), Failure> {
         let policies = Policies::new(config);
         let first = policies.replace(|plan| core::apply(&self.kernel, plan));
         if let (Err(refusal), false) = (&first, self.adopted) {
@@ -87,8 +105,9 @@ impl Ground {
             return Err(Failure::invalid(refusal.clone())
                 .hint(format!("until this is right everything below {root} is denied")));
         }
-        let (act, worker) = self.worker(&policies)?;
-        let core = Arc::new(self.assemble(config, policies, act)?);
+        let (act, acting, reports) = self.act(&policies)?;
+        let (audit, writing) = Audit::start(&self.settings.state_dir).map_err(Failure::failed)?;
+        let core = Arc::new(self.assemble(config, policies, act, audit)?);
         let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
         core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
         match first {
@@ -98,10 +117,10 @@ impl Ground {
                 reload::refused(&core, &error);
             }
         }
-        Ok((core, worker))
+        Ok((core, Workers { act: acting, reports, audit: writing }))
     }
 
-    fn worker(&self, policies: &Policies) -> Result<(Act, Worker), Failure> {
+    fn act(&self, policies: &Policies) -> Result<(Act, ActTask, ActReports), Failure> {
         let (sender, reports) = unbounded_channel();
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(|e| Failure::host(format!("read the boot id: {e}")))?;
@@ -114,16 +133,23 @@ impl Ground {
             reports: sender,
         };
         let (act, task) = Act::start(setup).map_err(Failure::failed)?;
-        Ok((act, Worker { task, reports }))
+        Ok((act, task, reports))
     }
 
-    fn assemble(&self, config: &Path, policies: Policies, act: Act) -> Result<Core, Failure> {
+    fn assemble(
+        &self,
+        config: &Path,
+        policies: Policies,
+        act: Act,
+        audit: Audit,
+    ) -> Result<Core, Failure> {
         Ok(Core {
             config: config.to_owned(),
             settings: self.settings.clone(),
             mount: cgroup2_mount().map_err(|e| Failure::kernel(&e))?,
             kernel: Arc::clone(&self.kernel),
             act,
+            audit,
             adopted: self.adopted,
             started: OffsetDateTime::now_utc(),
             hub: EventHub::default(),
@@ -134,6 +160,7 @@ impl Ground {
             correlator: Correlator::default().into(),
             used: Default::default(),
             alarms: Default::default(),
+            canary: AtomicU64::new(0),
             check_now: Default::default(),
             detached: AtomicBool::new(false),
             end: Default::default(),

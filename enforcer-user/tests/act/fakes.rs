@@ -13,16 +13,16 @@ use enforcer_user::policy::AgentName;
 
 /// What the fake was asked.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub path: String,
-    pub headers: HashMap<String, String>,
-    pub body: String,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
 }
 
 type Script = dyn Fn(&Asked) -> Vec<u8> + Send + Sync;
 
 /// Serves until dropped, one request a connection.
-pub struct FakeProvider {
+pub(crate) struct FakeProvider {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     stop: Arc<AtomicBool>,
@@ -32,7 +32,7 @@ pub struct FakeProvider {
 // === impl FakeProvider ===
 
 impl FakeProvider {
-    pub fn new(script: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(script: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
         let address = listener.local_addr().expect("an address");
         let (asked, stop) = (Arc::<Mutex<Vec<_>>>::default(), Arc::new(AtomicBool::new(false)));
@@ -51,11 +51,11 @@ impl FakeProvider {
         Self { address, asked, stop, thread: Some(thread) }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn asked(&self, path: &str) -> Vec<Asked> {
+    pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         let asked = self.asked.lock().expect("not poisoned");
         asked.iter().filter(|asked| asked.path == path).cloned().collect()
     }
@@ -90,29 +90,29 @@ fn serve(mut stream: TcpStream, notes: &Mutex<Vec<Asked>>, script: &Script) -> O
 }
 
 /// A whole answer.
-pub fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n");
     format!("{head}connection: close\r\n\r\n{body}").into_bytes()
 }
 
-pub fn json(status: u16, body: &str) -> Vec<u8> {
+pub(crate) fn json(status: u16, body: &str) -> Vec<u8> {
     answer(status, "content-type: application/json\r\n", body)
 }
 
 /// A fake authorization server with one living token: what it does to it, and
 /// how often a revocation had an effect.
 #[derive(Default)]
-pub struct FakeToken {
+pub(crate) struct FakeToken {
     dead: AtomicBool,
-    pub effective: Mutex<u32>,
+    pub(crate) effective: Mutex<u32>,
 }
 
 // === impl FakeToken ===
 
 impl FakeToken {
     /// Answers `/revoke` and `/introspect` as RFC 7009 and RFC 7662 say.
-    pub fn answer(&self, asked: &Asked) -> Vec<u8> {
+    pub(crate) fn answer(&self, asked: &Asked) -> Vec<u8> {
         if asked.path == "/revoke" {
             if !self.dead.swap(true, Ordering::SeqCst) {
                 *self.effective.lock().expect("not poisoned") += 1;
@@ -126,9 +126,9 @@ impl FakeToken {
 
 /// A fake kernel: notes who was cut off; refuses while told to.
 #[derive(Default)]
-pub struct FakeKernel {
-    pub cut: Mutex<Vec<String>>,
-    pub refuse: AtomicBool,
+pub(crate) struct FakeKernel {
+    pub(crate) cut: Mutex<Vec<String>>,
+    pub(crate) refuse: AtomicBool,
 }
 
 // === impl FakeKernel ===

@@ -14,18 +14,18 @@ use enforcer_user::policy::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub const TOKEN: &str = "tok+en/with=odd&chars-8f3a";
-pub const CLIENT_SECRET: &str = "cl1ent:s3cret+%-77b1";
+pub(crate) const TOKEN: &str = "tok+en/with=odd&chars-8f3a";
+pub(crate) const CLIENT_SECRET: &str = "cl1ent:s3cret+%-77b1";
 
 /// Writes a secret that only its owner can read.
-pub fn secret(dir: &Path, name: &str, value: &str) -> SecretRef {
+pub(crate) fn secret(dir: &Path, name: &str, value: &str) -> SecretRef {
     let path = dir.join(name);
     std::fs::write(&path, format!("{value}\n")).expect("written");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("set");
     SecretRef::File(path)
 }
 
-pub fn oauth2(dir: &Path, base: &str) -> Revoker {
+pub(crate) fn oauth2(dir: &Path, base: &str) -> Revoker {
     Revoker::OAuth2 {
         endpoint: format!("{base}/revoke"),
         introspect: format!("{base}/introspect"),
@@ -34,7 +34,7 @@ pub fn oauth2(dir: &Path, base: &str) -> Revoker {
     }
 }
 
-pub fn credential(dir: &Path, id: &str, revoke: Option<Revoker>) -> Credential {
+pub(crate) fn credential(dir: &Path, id: &str, revoke: Option<Revoker>) -> Credential {
     Credential {
         id: CredentialId::parse(id).expect("a valid id"),
         agents: vec![agent()],
@@ -49,11 +49,11 @@ pub fn credential(dir: &Path, id: &str, revoke: Option<Revoker>) -> Credential {
     }
 }
 
-pub fn agent() -> AgentName {
+pub(crate) fn agent() -> AgentName {
     AgentName::parse("a1").expect("a valid name")
 }
 
-pub fn finding(credentials: &[Credential], steps: &[Step], ktime_ns: u64) -> Finding {
+pub(crate) fn finding(credentials: &[Credential], steps: &[Step], ktime_ns: u64) -> Finding {
     let now = OffsetDateTime::now_utc();
     let reason = "no-rule".into();
     Finding {
@@ -69,7 +69,7 @@ pub fn finding(credentials: &[Credential], steps: &[Step], ktime_ns: u64) -> Fin
 }
 
 /// A row as the outbox would hold it.
-pub fn row(credential: &Credential) -> Row {
+pub(crate) fn row(credential: &Credential) -> Row {
     let now = OffsetDateTime::now_utc();
     Row {
         id: Uuid::now_v7(),

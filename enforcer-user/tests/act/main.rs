@@ -3,7 +3,11 @@
 
 mod fakes;
 mod inventory;
-mod revokers;
+mod attempts;
+mod oauth2;
+mod receivers;
+mod acting;
 mod worker;
+mod trouble;
 mod crash;
 mod secrecy;

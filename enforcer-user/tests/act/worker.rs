@@ -1,93 +1,16 @@
-//! The worker: the ladder, the budget, retries, what it tells.
+//! The worker: the ladder, commands by hand, what it tells.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use enforcer_user::act::outbox::Hold;
-use enforcer_user::act::{
-    Accepted, Act, CredentialState, Report, RevocationReport, RevokeError, Setup, WorkerError,
-};
-use enforcer_user::config::StormBudget;
-use enforcer_user::events::{Event, EventKind};
-use enforcer_user::policy::{Credential, Revoker, Step};
+use enforcer_user::act::{Accepted, CredentialState, RevokeError};
+use enforcer_user::events::EventKind;
+use enforcer_user::policy::{Revoker, Step};
 use time::OffsetDateTime;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinHandle;
 
-use crate::fakes::{FakeKernel, FakeProvider, FakeToken, answer};
+use crate::acting::{Acting, LADDER, WIDE, living_token};
+use crate::fakes::{FakeProvider, answer};
 use crate::inventory::{credential, finding, oauth2, secret};
-
-const DEADLINE: Duration = Duration::from_secs(20);
-const LADDER: &[Step] = &[Step::Alert, Step::Quarantine, Step::Revoke];
-pub const WIDE: StormBudget = StormBudget { revocations: 100, per: Duration::from_secs(600) };
-
-/// A worker with a fake kernel.
-pub struct Acting {
-    pub act: Act,
-    pub kernel: Arc<FakeKernel>,
-    pub reports: UnboundedReceiver<Report>,
-    pub join: JoinHandle<Result<(), WorkerError>>,
-}
-
-// === impl Acting ===
-
-impl Acting {
-    pub fn new(state_dir: &Path, credentials: &[Credential], storm: StormBudget) -> Self {
-        let (sender, reports) = unbounded_channel();
-        let kernel = Arc::new(FakeKernel::default());
-        let setup = Setup {
-            state_dir: state_dir.into(),
-            boot_id: "boot-1".into(),
-            storm,
-            credentials: credentials.to_vec(),
-            quarantine: kernel.clone(),
-            reports: sender,
-        };
-        let (act, join) = Act::start(setup).expect("starts");
-        Self { act, kernel, reports, join }
-    }
-
-    /// Waits for an event with this reason.
-    pub async fn told(&mut self, reason: &str) -> Event {
-        loop {
-            let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
-            let report = report.unwrap_or_else(|_| panic!("nobody told {reason}"));
-            match report.expect("the worker lives") {
-                Report::Event(event) if event.reason.as_deref() == Some(reason) => return *event,
-                _ => {}
-            }
-        }
-    }
-
-    pub async fn counted(&mut self) -> RevocationReport {
-        loop {
-            let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await;
-            if let Some(Report::Revocation(report)) = report.expect("told in time") {
-                return report;
-            }
-        }
-    }
-
-    /// Ends the worker as the daemon does.
-    pub async fn end(self) -> Vec<Report> {
-        let Self { act, join, mut reports, .. } = self;
-        drop(act);
-        join.await.expect("no panic").expect("ended well");
-        let mut rest = Vec::new();
-        while let Some(report) = reports.recv().await {
-            rest.push(report);
-        }
-        rest
-    }
-}
-
-fn living_token() -> (FakeProvider, Arc<FakeToken>) {
-    let token = Arc::new(FakeToken::default());
-    let served = token.clone();
-    (FakeProvider::new(move |asked| served.answer(asked)), token)
-}
 
 #[tokio::test]
 async fn a_finding_climbs_the_ladder_to_a_dead_token() {
@@ -124,8 +47,6 @@ async fn the_state_follows_the_secret() {
     assert_eq!(acting.act.revoke("key", "leaked").await.expect("taken"), Accepted::Queued);
     acting.told("confirmed").await;
     let again = || acting.act.revoke("key", "again");
-    // The result is told before it is written.
-    while again().await.expect("taken") == Accepted::Pending {}
     assert_eq!(again().await.expect("taken"), Accepted::Revoked);
     assert_eq!(acting.act.state("key").expect("asked"), CredentialState::Revoked);
     secret(dir.path(), "token-key", "a new token");
@@ -156,112 +77,6 @@ async fn a_dry_run_names_the_calls_and_makes_none() {
     assert_eq!((plan.provider, plan.secret_problem), ("oauth2", None));
     assert!(plan.calls[0].contains("/revoke") && plan.calls[1].contains("/introspect"));
     assert!(fake.asked("/revoke").is_empty() && fake.asked("/introspect").is_empty());
-}
-
-#[tokio::test]
-async fn a_provider_that_comes_back_gets_the_revocation() {
-    let (down, token) = (AtomicU32::new(2), FakeToken::default());
-    let fake = FakeProvider::new(move |asked| {
-        let fails = down.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if fails.is_ok() { answer(503, "", "") } else { token.answer(asked) }
-    });
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
-    let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
-    let retried = acting.told("retried").await;
-    assert!(retried.message.expect("a message").contains("answered 503"));
-    acting.told("confirmed").await;
-}
-
-#[tokio::test]
-async fn a_refused_revocation_is_loud_and_waits_for_a_person() {
-    let working = Arc::new(AtomicBool::new(false));
-    let (token, works) = (FakeToken::default(), working.clone());
-    let fake = FakeProvider::new(move |asked| {
-        if works.load(Ordering::SeqCst) { token.answer(asked) } else { answer(403, "", "") }
-    });
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
-    let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
-    let failed = acting.told("failed").await;
-    assert!(failed.message.expect("a message").contains("may still live"));
-    acting.counted().await;
-    working.store(true, Ordering::SeqCst);
-    while acting.act.counts().expect("counts").dead == 0 {
-        tokio::task::yield_now().await;
-    }
-    let state = acting.act.state("key").expect("asked");
-    assert_eq!(state, CredentialState::RevocationFailed);
-    assert_eq!(acting.act.revoke("key", "fixed").await.expect("taken"), Accepted::Queued);
-    acting.told("confirmed").await;
-}
-
-#[tokio::test]
-async fn over_the_storm_budget_there_is_quarantine_and_alert_instead() {
-    let (fake, _token) = living_token();
-    let dir = tempfile::tempdir().expect("a directory");
-    let revoker = || Some(oauth2(dir.path(), &fake.url("")));
-    let keys = ["k1", "k2", "k3"].map(|id| credential(dir.path(), id, revoker()));
-    let budget = StormBudget { revocations: 2, ..WIDE };
-    let mut acting = Acting::new(dir.path(), &keys, budget);
-    assert!(acting.act.handle(finding(&keys, &[Step::Revoke], 1)));
-    assert_eq!(acting.told("over-budget").await.credentials, ["k3"]);
-    assert!(acting.told("alert").await.message.expect("a message").contains("storm budget"));
-    assert_eq!(acting.told("respond").await.kind, EventKind::Quarantined);
-    assert_eq!(acting.act.revoke("k3", "by hand").await.expect("taken"), Accepted::Queued);
-}
-
-#[tokio::test]
-async fn a_credential_without_a_revoker_is_told_loudly() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = [credential(dir.path(), "key", None)];
-    let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
-    assert_eq!(acting.told("no-revoker").await.credentials, ["key"]);
-}
-
-#[tokio::test]
-async fn a_quarantine_that_fails_is_tried_until_it_holds_and_does_not_stop_the_revocation() {
-    let (fake, _token) = living_token();
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
-    let mut acting = Acting::new(dir.path(), &key, WIDE);
-    acting.kernel.refuse.store(true, Ordering::SeqCst);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
-    acting.told("confirmed").await;
-    acting.kernel.refuse.store(false, Ordering::SeqCst);
-    acting.told("respond").await;
-    assert_eq!(*acting.kernel.cut.lock().expect("cut"), ["a1"]);
-}
-
-#[tokio::test]
-async fn a_restart_resumes_and_asks_before_it_revokes_again() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (fake, token) = living_token();
-    let closed = credential(dir.path(), "key", Some(oauth2(dir.path(), "http://127.0.0.1:1")));
-    let mut acting = Acting::new(dir.path(), std::slice::from_ref(&closed), WIDE);
-    assert!(acting.act.handle(finding(std::slice::from_ref(&closed), LADDER, 1)));
-    acting.told("retried").await;
-    acting.end().await;
-    let open = Credential { revoke: Some(oauth2(dir.path(), &fake.url(""))), ..closed };
-    let mut acting = Acting::new(dir.path(), &[open], WIDE);
-    acting.told("confirmed").await;
-    let paths = [fake.asked("/introspect").len(), fake.asked("/revoke").len()];
-    assert_eq!((paths, *token.effective.lock().expect("counted")), ([2, 1], 1));
-}
-
-#[tokio::test]
-async fn a_secret_that_was_replaced_before_its_revocation_is_told() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), "http://127.0.0.1:1")))];
-    let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
-    acting.told("retried").await;
-    secret(dir.path(), "token-key", "a new token");
-    let failed = acting.told("failed").await.message.expect("a message");
-    assert!(failed.contains("replaced before"), "{failed}");
 }
 
 #[tokio::test]

@@ -173,10 +173,7 @@ impl Server {
         };
         let time = OffsetDateTime::now_utc();
         memory.calls.push(Call { time, path, client, status: status.as_u16(), result });
-        match body {
-            serde_json::Value::Null => status.into_response(),
-            body => (status, Json(body)).into_response(),
-        }
+        if body.is_null() { status.into_response() } else { (status, Json(body)).into_response() }
     }
 
     /// `client_secret_basic`: both parts are form-encoded (RFC 6749, 2.3.1).

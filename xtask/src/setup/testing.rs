@@ -28,7 +28,7 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// Everything that is missing for the tests.
 pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
-    steps.extend(programs()?);
+    steps.extend(programs(|_| true)?);
     let promtool =
         shell::which("promtool").is_none() && !workspace.tools().join("promtool").is_file();
     steps.extend(promtool.then(promtool_step));
@@ -41,15 +41,27 @@ pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-fn programs() -> Result<Option<Step>> {
-    let absent = PROGRAMS.iter().filter(|(program, _)| shell::which(program).is_none());
+/// Installs those of these programs that are missing.
+pub(crate) fn ensure_programs(workspace: &Workspace, wanted: &[&str]) -> Result<()> {
+    match programs(|program| wanted.contains(&program))? {
+        Some(step) => {
+            eprintln!("setup will install: {}", step.what);
+            (step.install)(workspace)
+        }
+        None => Ok(()),
+    }
+}
+
+fn programs(wanted: impl Fn(&str) -> bool) -> Result<Option<Step>> {
+    let absent =
+        PROGRAMS.iter().filter(|(program, _)| wanted(program) && shell::which(program).is_none());
     let packages: Vec<&str> = absent.map(|(_, package)| *package).collect();
     if packages.is_empty() {
         return Ok(None);
     }
     if !apt::is_here() {
         bail!(
-            "the tests need programs that this host lacks, in Debian's words: {}\nhint: install them with your package manager",
+            "programs are missing, in Debian's words: {}\nhint: install them with your package manager",
             packages.join(" ")
         );
     }

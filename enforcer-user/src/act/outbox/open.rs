@@ -95,28 +95,29 @@ impl Outbox {
 }
 
 fn opening(path: &Path, error: DatabaseError) -> Problem {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            Problem::Other(OutboxError::InUse { path: path.into() })
-        }
-        DatabaseError::Storage(StorageError::Corrupted(what)) => Problem::Damaged(what),
-        // What redb says of a file that is not its own.
-        DatabaseError::Storage(StorageError::Io(e))
-            if matches!(
-                e.kind(),
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            Problem::Damaged(e.to_string())
-        }
-        DatabaseError::UpgradeRequired(version) => {
-            Problem::Damaged(format!("file format {version} is not ours"))
-        }
-        other => {
-            let source = Box::new(redb::Error::from(other));
-            Problem::Other(OutboxError::Database { path: path.into(), source })
-        }
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+        return Problem::Other(OutboxError::InUse { path: path.into() });
     }
+    let damaged = match &error {
+        DatabaseError::Storage(StorageError::Corrupted(_)) | DatabaseError::UpgradeRequired(_) => {
+            true
+        }
+        // What redb says of a file that is not its own.
+        DatabaseError::Storage(StorageError::Io(e)) => {
+            matches!(e.kind(), InvalidData | UnexpectedEof)
+        }
+        DatabaseError::Storage(_)
+        | DatabaseError::LockProtocolMismatch
+        | DatabaseError::RepairAborted
+        | DatabaseError::TransactionInProgress
+        | _ => false,
+    };
+    if damaged {
+        return Problem::Damaged(error.to_string());
+    }
+    let source = Box::new(redb::Error::from(error));
+    Problem::Other(OutboxError::Database { path: path.into(), source })
 }
 
 fn private_file(path: &Path) -> std::io::Result<File> {

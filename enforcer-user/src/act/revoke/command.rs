@@ -105,9 +105,10 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // `ESRCH`: it ended in this moment.
-            drop(killpg(group, Signal::SIGKILL));
+        let Some(group) = self.0 else { return };
+        // An error means that it ended in this moment.
+        if let Err(error) = killpg(group, Signal::SIGKILL) {
+            tracing::debug!(%group, %error, "the command's group has ended");
         }
     }
 }

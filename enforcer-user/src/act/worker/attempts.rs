@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::{MAX_IN_FLIGHT, Try, Worker, WorkerError};
 use crate::act::outbox::{Row, RowState};
-use crate::act::revoke::{Job, Outcome, Proof, attempt};
+use crate::act::revoke::{Job, Outcome, attempt};
 use crate::act::shared::Shared;
 use crate::act::{backoff, clock};
 use crate::policy::{Credential, Revoker};
@@ -41,51 +41,16 @@ impl Worker {
     pub(super) async fn finish(&mut self, ended: Ended) -> Result<(), WorkerError> {
         let Ended { mut row, outcome, took } = ended;
         row.attempts += 1;
-        match outcome {
-            Outcome::Done(proof) => self.confirmed(&mut row, proof, took),
-            Outcome::Fail { error } => self.failed(&mut row, error),
-            Outcome::Retry { after, error, accepted } => {
-                row.accepted |= accepted;
-                if backoff::over(row.attempts, row.created, clock::wall()) {
-                    let attempts = row.attempts;
-                    self.failed(&mut row, format!("given up after {attempts} attempts: {error}"));
-                } else {
-                    row.next_attempt = clock::wall() + backoff::wait(row.attempts, after);
-                    self.retried(&mut row, error);
-                }
-            }
-        }
+        let Step { word, message } = step(&mut row, outcome, took);
         self.save(&row).await?;
+        self.teller.row(&row, word, message);
+        let duration = (row.state == RowState::Confirmed).then_some(took);
+        self.teller.count(self.provider_of(&row.credential), word, duration);
         if row.state == RowState::Pending {
             let again = Try { row, secret: None, asked_before: true };
             self.due.insert((again.row.next_attempt, again.row.id), again);
         }
         Ok(())
-    }
-
-    fn confirmed(&self, row: &mut Row, proof: Proof, took: Duration) {
-        row.state = RowState::Confirmed;
-        row.last_error = None;
-        let ms = took.as_secs_f64() * 1000.0;
-        let message = format!("dead ({}), {ms:.1} ms after the violation", proof.as_str());
-        self.teller.row(row, "confirmed", message);
-        self.teller.count(self.provider_of(&row.credential), "confirmed", Some(took));
-    }
-
-    fn failed(&self, row: &mut Row, error: String) {
-        row.state = RowState::Dead;
-        let message = format!("FAILED, the credential may still live: {error}");
-        row.last_error = Some(error);
-        self.teller.row(row, "failed", message);
-        self.teller.count(self.provider_of(&row.credential), "failed", None);
-    }
-
-    fn retried(&self, row: &mut Row, error: String) {
-        let wait = (row.next_attempt - clock::wall()).as_seconds_f64();
-        let message = format!("attempt {} failed, next in {wait:.1} s: {error}", row.attempts);
-        row.last_error = Some(error);
-        self.teller.row(row, "retried", message);
-        self.teller.count(self.provider_of(&row.credential), "retried", None);
     }
 
     /// A result that cannot be written is told; after a restart the row is
@@ -99,6 +64,46 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// What is told of a step.
+struct Step {
+    word: &'static str,
+    message: String,
+}
+
+/// The row after an attempt that ended so.
+fn step(row: &mut Row, outcome: Outcome, took: Duration) -> Step {
+    match outcome {
+        Outcome::Done(proof) => {
+            row.state = RowState::Confirmed;
+            row.last_error = None;
+            let ms = took.as_secs_f64() * 1000.0;
+            let message = format!("dead ({}), {ms:.1} ms after the violation", proof.as_str());
+            Step { word: "confirmed", message }
+        }
+        Outcome::Fail { error } => given_up(row, error),
+        Outcome::Retry { after, error, accepted } => {
+            row.accepted |= accepted;
+            if backoff::over(row.attempts, row.created, clock::wall()) {
+                let attempts = row.attempts;
+                return given_up(row, format!("given up after {attempts} attempts: {error}"));
+            }
+            let wait = backoff::wait(row.attempts, after);
+            row.next_attempt = clock::wall() + wait;
+            let (attempts, wait) = (row.attempts, wait.as_secs_f64());
+            let message = format!("attempt {attempts} failed, next in {wait:.1} s: {error}");
+            row.last_error = Some(error);
+            Step { word: "retried", message }
+        }
+    }
+}
+
+fn given_up(row: &mut Row, error: String) -> Step {
+    row.state = RowState::Dead;
+    let message = format!("FAILED, the credential may still live: {error}");
+    row.last_error = Some(error);
+    Step { word: "failed", message }
 }
 
 async fn try_once(shared: Arc<Shared>, tried: Try) -> Ended {

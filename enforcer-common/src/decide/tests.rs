@@ -1,0 +1,262 @@
+//! The order in which a flow is judged. What rules mean is tested with the
+//! compiler that writes the tables.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::{Charge, Decision, PolicyTables, Socket, decide, decide_socket};
+use crate::address::Address;
+use crate::cap::Cap;
+use crate::flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
+use crate::layout::{AgentLimits, PortList, PortRule, PrefixKey};
+use crate::record::NO_RULE;
+use crate::vocabulary::{Hook, Reason, Verdict};
+
+const SLOT: u32 = 3;
+const POLICY: u32 = 9;
+const ALLOWED: Address = Address::v4([192, 0, 2, 1]);
+const HALF: Address = Address::v4([192, 0, 2, 2]);
+const FENCED: Address = Address::v4([192, 0, 2, 3]);
+const BROKEN: Address = Address::v4([192, 0, 2, 4]);
+const OTHER: Address = Address::v4([192, 0, 2, 9]);
+
+/// Addresses are looked up whole; charges are remembered.
+struct Tables {
+    limits: Option<AgentLimits>,
+    quarantined: bool,
+    exhausted: Option<Charge>,
+    lists: HashMap<Address, PortList>,
+    charged: RefCell<Vec<(Charge, u64)>>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        let list = |first, count| PortList { first, count };
+        let some = Cap { unit_cost: 1, burst_ticks: 1, max_units: 1 };
+        Self {
+            limits: Some(AgentLimits {
+                policy_id: POLICY,
+                packets: some,
+                bytes: some,
+                connections: some,
+                ..AgentLimits::default()
+            }),
+            quarantined: false,
+            exhausted: None,
+            lists: HashMap::from([
+                (ALLOWED, list(0, 2)),
+                (HALF, list(0, 1)),
+                (FENCED, list(0, 0)),
+                (BROKEN, list(7, 1)),
+            ]),
+            charged: RefCell::default(),
+        }
+    }
+}
+
+impl PolicyTables for Tables {
+    fn limits(&self, slot: u32) -> Option<&AgentLimits> {
+        self.limits.as_ref().filter(|_| slot == SLOT)
+    }
+
+    fn quarantined(&self, _slot: u32) -> bool {
+        self.quarantined
+    }
+
+    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
+        assert_eq!(key.policy_id, POLICY);
+        self.lists.get(&Address(key.address)).copied()
+    }
+
+    /// A denial of tcp/22, then an allowance of every TCP port.
+    fn port_rule(&self, index: u32) -> Option<PortRule> {
+        let tcp = PortRule { protocol: Protocol::TCP.0, ..PortRule::default() };
+        match index {
+            0 => Some(PortRule { rule: 50, low: 22, high: 22, ..tcp }),
+            1 => Some(PortRule { rule: 51, high: u16::MAX, allow: 1, ..tcp }),
+            _ => None,
+        }
+    }
+
+    fn charge(&self, slot: u32, which: Charge, _cap: &Cap, units: u64) -> bool {
+        assert_eq!(slot, SLOT);
+        self.charged.borrow_mut().push((which, units));
+        self.exhausted != Some(which)
+    }
+}
+
+// === impl Tables ===
+
+impl Tables {
+    fn audit() -> Self {
+        let mut tables = Self::default();
+        tables.limits.as_mut().expect("limits").flags = AgentLimits::AUDIT;
+        tables
+    }
+
+    fn judge(&self, hook: Hook, to: Address, port: u16) -> Decision {
+        let flow = Flow { destination: to, port, protocol: Protocol::TCP, packets: 4, bytes: 6000 };
+        decide(self, hook, SLOT, &flow, Ok(()))
+    }
+
+    fn reason(&self, to: Address, port: u16) -> Reason {
+        self.judge(Hook::Egress, to, port).reason
+    }
+}
+
+#[test]
+fn the_first_port_rule_that_matches_decides() {
+    let tables = Tables::default();
+    let allowed = tables.judge(Hook::Egress, ALLOWED, 443);
+    assert_eq!((allowed.verdict, allowed.reason, allowed.rule), (Verdict::Allow, Reason::Rule, 51));
+    let denied = tables.judge(Hook::Egress, ALLOWED, 22);
+    assert_eq!((denied.verdict, denied.reason, denied.rule), (Verdict::Deny, Reason::DenyRule, 50));
+}
+
+#[test]
+fn each_absence_denies_with_its_own_reason() {
+    let tables = Tables::default();
+    assert_eq!(tables.reason(OTHER, 443), Reason::NoRule);
+    assert_eq!(tables.reason(FENCED, 443), Reason::NoRule);
+    assert_eq!(tables.reason(HALF, 443), Reason::NoPort);
+    assert_eq!(tables.reason(BROKEN, 443), Reason::Internal);
+    let nobody = Tables { limits: None, ..Tables::default() };
+    assert_eq!(nobody.reason(ALLOWED, 443), Reason::UnboundAgent);
+    let empty = Tables { limits: Some(AgentLimits::default()), ..Tables::default() };
+    assert_eq!(empty.reason(ALLOWED, 443), Reason::UnboundAgent);
+    let unreadable = decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::Fragment));
+    assert_eq!(unreadable, Decision::deny(Reason::Fragment));
+    assert_eq!(unreadable.rule, NO_RULE);
+}
+
+#[test]
+fn quarantine_outranks_every_rule_and_every_mode() {
+    for tables in [Tables::default(), Tables::audit()] {
+        let tables = Tables { quarantined: true, ..tables };
+        for hook in Hook::ALL {
+            let got = tables.judge(*hook, ALLOWED, 443);
+            assert_eq!(got, Decision::deny(Reason::Quarantined), "{hook:?}");
+        }
+        let unreadable =
+            decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::Truncated));
+        assert_eq!(unreadable.reason, Reason::Quarantined);
+        assert!(tables.charged.borrow().is_empty());
+    }
+}
+
+#[test]
+fn egress_charges_packets_and_bytes_and_connect_the_connection() {
+    let charges = |hook| {
+        let tables = Tables::default();
+        assert_eq!(tables.judge(hook, ALLOWED, 443).reason, Reason::Rule);
+        tables.charged.into_inner()
+    };
+    assert_eq!(charges(Hook::Egress), [(Charge::Packets, 4), (Charge::Bytes, 6000)]);
+    assert_eq!(charges(Hook::Connect4), [(Charge::Connections, 1)]);
+    assert_eq!(charges(Hook::Connect6), [(Charge::Connections, 1)]);
+    assert_eq!(charges(Hook::Sendmsg4), []);
+}
+
+#[test]
+fn what_a_rule_denies_is_not_charged() {
+    let tables = Tables::default();
+    assert_eq!(tables.reason(ALLOWED, 22), Reason::DenyRule);
+    assert_eq!(tables.reason(OTHER, 443), Reason::NoRule);
+    assert!(tables.charged.borrow().is_empty());
+}
+
+#[test]
+fn an_exhausted_cap_denies_and_names_the_rule_that_allowed() {
+    for (exhausted, hook, reason) in [
+        (Charge::Packets, Hook::Egress, Reason::PacketCap),
+        (Charge::Bytes, Hook::Egress, Reason::ByteCap),
+        (Charge::Connections, Hook::Connect6, Reason::ConnectionCap),
+    ] {
+        let tables = Tables { exhausted: Some(exhausted), ..Tables::default() };
+        let got = tables.judge(hook, ALLOWED, 443);
+        assert_eq!((got.verdict, got.reason, got.rule), (Verdict::Deny, reason, 51));
+    }
+}
+
+#[test]
+fn a_cap_that_is_not_set_is_not_charged() {
+    let limits = Some(AgentLimits { policy_id: POLICY, ..AgentLimits::default() });
+    let tables = Tables { limits, exhausted: Some(Charge::Packets), ..Tables::default() };
+    assert_eq!(tables.reason(ALLOWED, 443), Reason::Rule);
+    assert!(tables.charged.borrow().is_empty());
+}
+
+#[test]
+fn audit_mode_reports_violations_and_caps_and_lets_them_pass() {
+    let tables = Tables { exhausted: Some(Charge::Packets), ..Tables::audit() };
+    for (to, port, reason) in [
+        (OTHER, 443, Reason::NoRule),
+        (HALF, 443, Reason::NoPort),
+        (ALLOWED, 22, Reason::DenyRule),
+        (ALLOWED, 443, Reason::PacketCap),
+    ] {
+        let got = tables.judge(Hook::Egress, to, port);
+        assert_eq!((got.verdict, got.reason, got.audited), (Verdict::Allow, reason, true));
+    }
+    let unreadable =
+        decide(&tables, Hook::Egress, SLOT, &Flow::UNREADABLE, Err(Reason::SourceRoute));
+    assert_eq!((unreadable.verdict, unreadable.audited), (Verdict::Allow, true));
+}
+
+#[test]
+fn audit_mode_does_not_excuse_our_own_faults_or_strangers() {
+    let tables = Tables::audit();
+    assert_eq!(tables.judge(Hook::Egress, BROKEN, 443), Decision::deny(Reason::Internal));
+    let strangers =
+        decide(&tables, Hook::Egress, SLOT + 1, &Flow::UNREADABLE, Err(Reason::Truncated));
+    assert_eq!(strangers, Decision::deny(Reason::UnboundAgent));
+}
+
+#[test]
+fn the_canary_is_refused_by_the_hook_it_tests() {
+    for tables in
+        [Tables::default(), Tables::audit(), Tables { quarantined: true, ..Tables::default() }]
+    {
+        for canary in [CANARY_V4, CANARY_V6] {
+            let verdict = |hook, port| {
+                let got = tables.judge(hook, canary, port);
+                assert_eq!((got.reason, got.audited), (Reason::Canary, false));
+                got.verdict
+            };
+            assert_eq!(verdict(Hook::Connect4, CANARY_PORT_SOCKET), Verdict::Deny);
+            assert_eq!(verdict(Hook::Sendmsg6, CANARY_PORT_SOCKET), Verdict::Deny);
+            assert_eq!(verdict(Hook::Connect6, CANARY_PORT_PACKET), Verdict::Allow);
+            assert_eq!(verdict(Hook::Egress, CANARY_PORT_PACKET), Verdict::Deny);
+            assert_eq!(verdict(Hook::Egress, CANARY_PORT_SOCKET), Verdict::Deny);
+        }
+    }
+}
+
+#[test]
+fn sockets_that_no_packet_hook_could_judge_are_not_made() {
+    let reason = |tables: &Tables, kind, protocol| {
+        decide_socket(tables, SLOT, &Socket { kind, protocol }).reason
+    };
+    let (stream, datagram, raw, seqpacket) = (1, 2, 3, 5);
+    for tables in [Tables::default(), Tables::audit()] {
+        for (kind, protocol) in [(stream, 6), (datagram, 17), (datagram, 1), (datagram, 58)] {
+            assert_eq!(reason(&tables, kind, protocol), Reason::Rule, "{kind} {protocol}");
+        }
+        let mptcp = 262;
+        for (kind, protocol) in [
+            (raw, 255),
+            (raw, 1),
+            (raw, 6),
+            (stream, 132),
+            (seqpacket, 132),
+            (datagram, 136),
+            (stream, mptcp),
+            (stream, 17),
+            (0, 6),
+        ] {
+            assert_eq!(reason(&tables, kind, protocol), Reason::SocketType, "{kind} {protocol}");
+        }
+    }
+    let nobody = Tables { limits: None, ..Tables::default() };
+    assert_eq!(reason(&nobody, stream, 6), Reason::UnboundAgent);
+}
