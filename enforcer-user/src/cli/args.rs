@@ -42,9 +42,6 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The self-check's child
-    #[command(name = crate::daemon::probe::SUBCOMMAND, hide = true)]
-    Probe,
     /// Run the daemon: enforce, watch, revoke
     ///
     /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
