@@ -59,6 +59,16 @@ impl Bench {
         self.judge.verdict(packet)
     }
 
+    /// The kernel's verdict on a packet of `segments` packets on the wire.
+    pub fn verdict_of_segments(&self, packet: &[u8], segments: u32) -> Verdict {
+        self.judge.verdict_of_segments(packet, segments)
+    }
+
+    /// Moves this process into the cgroup `name` below the root.
+    pub fn move_to(&self, name: &str) {
+        cgroup::enter(&self.lab.cgroup(name)).expect("enter the cgroup");
+    }
+
     /// The agent's counters.
     pub fn counters(&self) -> Vec<(Reason, Counter)> {
         Reason::ALL.iter().map(|&r| (r, pins::counter(&self.lab, Some(AGENT), r))).collect()

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,7 +12,7 @@ use crate::binaries;
 use crate::http;
 use crate::lab::{Lab, METRICS};
 use crate::metrics::Metrics;
-use crate::wait::eventually;
+use crate::wait::{eventually, within};
 
 /// A running `enforcer run`. Dropping it kills it; what it pinned stays until
 /// the lab goes.
@@ -45,10 +46,18 @@ impl<'lab> Daemon<'lab> {
     /// Waits until every agent's enforcement is verified.
     ///
     /// # Panics
-    /// With the daemon's log, when it is not within a minute.
-    pub fn wait_ready(&self) {
-        let output = self.enforcer(&["wait-ready", "--timeout", "60s"]);
-        assert!(output.status.success(), "not ready: {output:?}\n{}", self.log());
+    /// With the daemon's log, when it ends or is not ready within a minute.
+    pub fn wait_ready(&mut self) {
+        let mut command = enforcer(self.lab, &["wait-ready", "--timeout", "60s"]);
+        let waiting = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut waiting = waiting.expect("run enforcer wait-ready");
+        let status = within(Duration::from_secs(70), "the daemon to be ready", || {
+            let daemon = self.child.as_mut().expect("the daemon was started");
+            let ended = daemon.try_wait().expect("ask for the daemon's end");
+            assert!(ended.is_none(), "the daemon has ended: {ended:?}\n{}", self.log());
+            waiting.try_wait().expect("ask for the waiter's end")
+        });
+        assert!(status.success(), "not ready: {status:?}\n{}", self.log());
     }
 
     /// Its process id.
@@ -72,8 +81,9 @@ impl<'lab> Daemon<'lab> {
 
     /// Ends it without a chance to tidy up.
     pub fn kill9(&mut self) {
-        self.signal(Signal::SIGKILL);
-        let _reaped = self.child.take().expect("the daemon runs").wait();
+        let mut child = self.child.take().expect("the daemon runs");
+        child.kill().expect("kill the daemon");
+        let _reaped = child.wait();
     }
 
     /// Ends it in peace; `true` when it said that all went well.

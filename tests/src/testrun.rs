@@ -9,6 +9,11 @@ use enforcer_common::Verdict;
 
 use crate::forge::framed;
 
+/// Size of `struct __sk_buff` and offset of its `gso_segs`
+/// (`include/uapi/linux/bpf.h`).
+const SK_BUFF: usize = 192;
+const GSO_SEGS: usize = 164;
+
 /// The egress program behind a pinned link.
 #[derive(Debug)]
 pub struct Judge(CgroupSkb);
@@ -39,8 +44,23 @@ impl Judge {
     /// # Panics
     /// When the kernel does not run the program.
     pub fn verdict(&self, packet: &[u8]) -> Verdict {
+        self.run(packet, None)
+    }
+
+    /// The same for a packet that the wire will see as `segments` packets
+    /// (GSO).
+    ///
+    /// # Panics
+    /// When the kernel does not run the program.
+    pub fn verdict_of_segments(&self, packet: &[u8], segments: u32) -> Verdict {
+        let mut context = [0; SK_BUFF];
+        context[GSO_SEGS..GSO_SEGS + 4].copy_from_slice(&segments.to_ne_bytes());
+        self.run(packet, Some(&context))
+    }
+
+    fn run(&self, packet: &[u8], ctx_in: Option<&[u8]>) -> Verdict {
         let frame = framed(packet);
-        let options = TestRunOptions { data_in: Some(&frame), ..TestRunOptions::new() };
+        let options = TestRunOptions { data_in: Some(&frame), ctx_in, ..TestRunOptions::new() };
         let result = self.0.test_run(options).expect("the kernel runs the program");
         match result.return_value {
             1 => Verdict::Allow,

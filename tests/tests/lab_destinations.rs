@@ -38,7 +38,7 @@ fn a_policy_that_comes_later_lets_its_cgroup_out() {
     }
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
-    let daemon = Daemon::start(&lab);
+    let mut daemon = Daemon::start(&lab);
     let mut newcomer = lab.agent("newcomer");
     expect_nothing_reached(&mut newcomer);
     lab.write_policy("newcomer", BASIC);
@@ -75,14 +75,20 @@ fn expect_policy_holds(lab: &Lab, agent: &mut Agent) {
         expect_denied(agent, address, OTHER_PORT);
     }
     for address in [ALLOWED_V4, ALLOWED_V6] {
-        agent.expect_ok(&format!("ping {address}"));
+        agent.expect_ok(&format!("ping connected {address}"));
+        agent.expect_ok(&format!("ping unconnected {address}"));
     }
     for address in FORBIDDEN {
         expect_denied(agent, address, SINK_PORT);
     }
     for address in [FORBIDDEN_V4, FORBIDDEN_V6] {
-        agent.expect_refused(&format!("ping {address}"));
+        agent.expect_refused(&format!("ping connected {address}"));
     }
+    agent.expect_refused(&format!("ping unconnected {FORBIDDEN_V4}"));
+    // The kernel's `ping_v6_sendmsg` drops the error of a refused packet; that
+    // nothing arrived is for the peer to say.
+    let answer = agent.act(&format!("ping unconnected {FORBIDDEN_V6}"));
+    assert_eq!(answer.errno(), "EAGAIN", "{}", answer.0);
     enforcer_tests::eventually("the peer to have read what TCP brought", || {
         (lab.peer.tcp_bytes(SINK_PORT) == before + 300).then_some(())
     });
@@ -106,6 +112,6 @@ fn expect_nothing_reached(agent: &mut Agent) {
         agent.expect_refused(&format!("udp unconnected {address} {SINK_PORT} 1"));
     }
     for address in [ALLOWED_V4, ALLOWED_V6] {
-        agent.expect_refused(&format!("ping {address}"));
+        agent.expect_refused(&format!("ping connected {address}"));
     }
 }

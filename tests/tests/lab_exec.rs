@@ -68,7 +68,7 @@ fn the_exit_code_is_the_commands() {
     let missing = daemon::enforcer(&lab, &["exec", "--agent", "worker", "--", "/no/such/program"]);
     assert_eq!(code_of(missing), Some(127));
     let unknown = daemon::enforcer(&lab, &["exec", "--agent", "nobody-knows", "--", "true"]);
-    assert!(matches!(code_of(unknown), Some(1 | 2)));
+    assert_ne!(code_of(unknown), Some(0), "nothing runs for an agent that nobody knows");
 }
 
 #[test]

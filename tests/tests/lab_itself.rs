@@ -17,7 +17,7 @@ fn what_the_agent_sends_is_what_the_peer_has_seen() {
         agent.expect_ok("write c 1000");
         agent.expect_ok(&format!("udp-echo {address} {ECHO_PORT}"));
         agent.expect_ok(&format!("udp connected {address} {SINK_PORT} 3"));
-        agent.expect_ok(&format!("ping {address}"));
+        agent.expect_ok(&format!("ping connected {address}"));
         let packets = lab.peer.packets_to(address);
         let udp = packets.iter().filter(|packet| packet.proto == 17).count();
         assert_eq!(udp, 4, "{packets:?}");

@@ -21,7 +21,7 @@ fn a_released_agent_is_let_back_and_trips_again() {
         violate(&mut agent, 1);
         agent.expect_refused(&format!("tcp c {ALLOWED_V4} {SINK_PORT}"));
         agent.expect_refused(&format!("tcp c {ALLOWED_V6} {SINK_PORT}"));
-        agent.expect_refused(&format!("ping {ALLOWED_V4}"));
+        agent.expect_refused(&format!("ping connected {ALLOWED_V4}"));
         let series = "enforcer_quarantined{agent=\"worker\"}";
         daemon.metrics_when("the quarantine in the metrics", |m| m.get(series) == 1.0);
         daemon.ok(&["release", "worker"]);

@@ -66,7 +66,7 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
             udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
         }
-        ["ping", address] => icmp::ping(address),
+        ["ping", how, address] => icmp::ping(how, address),
         ["raw"] => icmp::raw(),
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
