@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Seconds that each fuzz target runs.
     #[arg(long, default_value_t = 10)]
     pub(crate) fuzz_seconds: u32,
+    /// The flood of denied packets lasts 60 s instead of 10 s.
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 /// Runs the tiers; the exit code says whether all of them passed.
@@ -85,16 +88,21 @@ fn run_tier(
     let mut outcome = match tier {
         Tier::Vm => vm::run(workspace, built)?,
         Tier::Fuzz => fuzz::run(workspace, options.fuzz_seconds)?,
-        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, built)?,
+        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, options, built)?,
     };
     skips::judge(workspace, tier, &mut outcome)?;
     Ok(outcome)
 }
 
-fn run_here(workspace: &Workspace, tier: Tier, built: &Built) -> Result<Outcome> {
+fn run_here(
+    workspace: &Workspace,
+    tier: Tier,
+    options: &Options,
+    built: &Built,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     for test in built.tests.iter().filter(|test| test.tier == tier) {
-        outcome.add(libtest::run(workspace, tier, test, built)?);
+        outcome.add(libtest::run(workspace, tier, test, built, options.long)?);
     }
     if tier == Tier::Pure {
         outcome.add(documentation(workspace)?);
