@@ -24,18 +24,28 @@ use crate::test::tier::Tier;
 use crate::workspace::Workspace;
 use crate::{build, setup, shell};
 
+/// Seconds that each fuzz target runs in CI.
+const FUZZ_SECONDS: u32 = 10;
+
 /// Which tests to run.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Only this tier; may be given more than once. Default: all.
     #[arg(long = "tier", value_enum)]
     pub(crate) tiers: Vec<Tier>,
     /// Seconds that each fuzz target runs.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
     /// The flood of denied packets lasts 60 s instead of 10 s.
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+impl Options {
+    /// As `cargo xtask test` without a flag.
+    pub(crate) fn for_ci() -> Self {
+        Self { tiers: Vec::new(), fuzz_seconds: FUZZ_SECONDS, long: false }
+    }
 }
 
 /// Runs the tiers; the exit code says whether all of them passed.

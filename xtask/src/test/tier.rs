@@ -45,12 +45,12 @@ impl Tier {
         matches!(self, Self::Bpf | Self::Lab)
     }
 
-    /// The tier of a test binary, by the name of its source file. `host_*` are
-    /// lab tests with peers that the virtual machine has not got (Node.js, curl).
+    /// The tier of a test binary, by the name of its source file. `host_*` and
+    /// `oidc_*` want peers that the virtual machine has not got (Node.js, curl).
     pub(crate) fn of_target(name: &str) -> Self {
         match name.split('_').next() {
             Some("bpf") => Self::Bpf,
-            Some("lab" | "host") => Self::Lab,
+            Some("lab" | "host" | "oidc") => Self::Lab,
             _ => Self::Pure,
         }
     }
