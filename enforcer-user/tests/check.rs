@@ -70,7 +70,10 @@ fn json_says_the_same_to_programs() {
     let (_folder, config) = configured(POLICY);
     let (code, out, _) = checked(&with(&config, true));
     let report: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((code, &report["valid"], &report["numbers"]["rules"]), (VALID, &true.into(), &1.into()));
+    assert_eq!(
+        (code, &report["valid"], &report["numbers"]["rules"]),
+        (VALID, &true.into(), &1.into())
+    );
     let (_folder, config) = configured(&POLICY.replace("tcp/443", "tcp/0"));
     let (code, out, err) = checked(&with(&config, true));
     let report: Value = serde_json::from_str(&out).expect("JSON");

@@ -2,6 +2,8 @@
 
 mod build;
 mod demo;
+mod doctor;
+mod lint;
 mod progress;
 mod setup;
 mod shell;
@@ -33,6 +35,12 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests of every tier.
     Test(test::Options),
+    /// Check format, lints, kernel programs, licences and sources.
+    Lint,
+    /// What CI runs: every test.
+    Ci,
+    /// Show what this host has and lacks for development.
+    Doctor,
 }
 
 fn main() -> ExitCode {
@@ -52,5 +60,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
         Command::Demo(options) => demo::run(&workspace, options),
         Command::Test(options) => test::run(&workspace, options),
+        Command::Lint => lint::run(&workspace),
+        Command::Ci => test::run(&workspace, &test::Options::for_ci()),
+        Command::Doctor => doctor::run(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

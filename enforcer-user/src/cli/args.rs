@@ -13,6 +13,7 @@ use crate::cli::explain::ExplainArgs;
 use crate::cli::orders::{QuarantineArgs, ReleaseArgs, RevokeArgs};
 use crate::cli::output::OutputArgs;
 use crate::cli::wait_ready::WaitReadyArgs;
+use crate::daemon::probe::SUBCOMMAND;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -41,14 +42,14 @@ pub(crate) struct Cli {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The self-check's child
-    #[command(name = crate::daemon::probe::SUBCOMMAND, hide = true)]
-    Probe,
     /// Run the daemon: enforce, watch, revoke
     ///
     /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
     /// daemon and leaves the enforcement in force.
     Run,
+    /// The self-check's child; started by the daemon
+    #[command(name = SUBCOMMAND, hide = true)]
+    Probe,
     /// Check settings, policies and credentials; report every error at once
     #[command(after_help = "\
 Examples:

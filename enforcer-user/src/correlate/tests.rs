@@ -1,5 +1,5 @@
-use super::fixture::*;
 use super::Finding;
+use super::fixture::*;
 use crate::events::{Event, EventKind};
 use crate::policy::{CredentialId, Step, Trigger};
 

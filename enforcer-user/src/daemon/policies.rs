@@ -9,8 +9,10 @@ use crate::config::Settings;
 use crate::policy::{self, AgentName, Inventory};
 
 /// One generation as the daemon knows it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InForce {
+    /// The settings: as at the start, but for what a reload may change.
+    pub(super) settings: Settings,
     /// What the files said.
     pub(super) inventory: Inventory,
     /// Whose cgroups are whose.
@@ -40,10 +42,12 @@ impl InForce {
 
 impl Policies {
     /// Nothing in force that the daemon knows of.
-    pub(super) fn new(config: &Path) -> Self {
+    pub(super) fn new(config: &Path, settings: &Settings) -> Self {
+        let (settings, inventory, claims) =
+            (settings.clone(), Inventory::default(), Claims::default());
         Self {
             config: config.to_owned(),
-            in_force: RwLock::default(),
+            in_force: RwLock::new(Arc::new(InForce { settings, inventory, claims })),
             refusal: RwLock::default(),
             changing: Mutex::default(),
         }
@@ -69,7 +73,8 @@ impl Policies {
         apply: impl FnOnce(&Plan) -> Result<u32, String>,
     ) -> Result<u32, String> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = read(&self.config).and_then(|(new, plan)| Ok((new, apply(&plan)?)));
+        let read = read(&self.config, &self.in_force().settings);
+        let replaced = read.and_then(|(new, plan)| Ok((new, apply(&plan)?)));
         let refusal = replaced.as_ref().err().cloned();
         *self.refusal.write().unwrap_or_else(PoisonError::into_inner) = refusal;
         let (new, generation) = replaced?;
@@ -79,12 +84,26 @@ impl Policies {
 }
 
 /// From the files to a plan, without touching anything.
-fn read(config: &Path) -> Result<(InForce, Plan), String> {
-    let settings = Settings::load(config).map_err(|errors| errors.render(false))?;
+fn read(config: &Path, running: &Settings) -> Result<(InForce, Plan), String> {
+    let written = Settings::load(config).map_err(|errors| errors.render(false))?;
+    let settings = changed(running, &written);
+    if settings != written {
+        tracing::warn!("{}: some of what was changed needs a restart", config.display());
+    }
     let inventory = policy::load(&settings).map_err(|errors| errors.render(false))?;
     let plan = compile::compile(&inventory, &settings).map_err(|errors| errors.render(false))?;
     let claims = Claims::of(&plan, &settings.root).map_err(|error| error.to_string())?;
-    Ok((InForce { inventory, claims }, plan))
+    Ok((InForce { settings, inventory, claims }, plan))
+}
+
+/// Sockets, tables and the enforced root were made at the start and stay.
+fn changed(running: &Settings, written: &Settings) -> Settings {
+    Settings {
+        policies: written.policies.clone(),
+        credentials: written.credentials.clone(),
+        storm_budget: written.storm_budget,
+        ..running.clone()
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +134,8 @@ mod tests {
         }
 
         fn policies(&self) -> Policies {
-            Policies::new(&self.0.path().join("enforcer.toml"))
+            let config = self.0.path().join("enforcer.toml");
+            Policies::new(&config, &Settings::load(&config).expect("good settings"))
         }
     }
 
@@ -146,13 +166,30 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_cannot_move_the_enforced_root() {
+        let files = Files::new();
+        let policies = files.policies();
+        let config = files.0.path().join("enforcer.toml");
+        let moved = fs::read_to_string(&config).expect("there") + "root = \"other.slice\"\n";
+        fs::write(&config, moved).expect("written");
+        assert_eq!(policies.replace(|_| Ok(1)), Ok(1));
+        assert_eq!(policies.in_force().settings.root, Path::new("agents.slice"));
+    }
+
+    #[test]
     fn a_good_reload_forgets_the_bad_one() {
         let files = Files::new();
         files.policy("a.toml", "nonsense");
         let policies = files.policies();
         assert!(policies.replace(|_| Ok(1)).is_err());
         files.policy("a.toml", GOOD);
-        assert_eq!(policies.replace(|plan| Ok(plan.agents.len() as u32)), Ok(1));
+        assert_eq!(
+            policies.replace(|plan| {
+                assert_eq!(plan.agents.len(), 1);
+                Ok(1)
+            }),
+            Ok(1)
+        );
         assert_eq!(policies.refusal(), None);
     }
 }

@@ -40,7 +40,8 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
 fn watch_folders(core: &Core, watch: &mut Watch) {
     let config = core.config.parent().unwrap_or(Path::new("/"));
     let conf_d = config.join("conf.d");
-    for folder in [config, &conf_d, &core.settings.policies, &core.settings.credentials] {
+    let settings = &core.policies.in_force().settings;
+    for folder in [config, &conf_d, &settings.policies, &settings.credentials] {
         if let Err(error) = watch.add(folder) {
             tracing::debug!("watch {}: {error}", folder.display());
         }
@@ -69,7 +70,7 @@ pub(super) fn put_in_force(core: &Core, generation: u32) {
     let in_force = core.policies.in_force();
     let inventory = &in_force.inventory;
     core.correlator().update(&inventory.policies, &inventory.credentials);
-    core.act.update(inventory.credentials.clone(), core.settings.storm_budget);
+    core.act.update(inventory.credentials.clone(), in_force.settings.storm_budget);
     // Before any cgroup is bound: nothing opens for who is cut off.
     holds::reapply(core);
     for problem in rebind(core) {

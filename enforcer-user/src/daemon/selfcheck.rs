@@ -22,7 +22,7 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// Proves without end what is new, and anew what was proved a while ago.
 pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
-    let mut prober = Prober::new();
+    let mut prober = Prober::default();
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -100,8 +100,8 @@ fn judge(report: &Report, counted: u64) -> Result<(), String> {
 
 /// Refusals for this reason so far, of every kind.
 fn count(core: &Core, agent: Option<&AgentName>, reason: Reason) -> Result<u64, String> {
-    let rows = core.kernel.counters().map_err(|e| e.to_string())?;
-    let own = rows.iter().filter(|r| r.agent.as_ref() == agent && r.reason == reason);
+    let rows = core.kernel.counters_of(agent).map_err(|e| e.to_string())?;
+    let own = rows.iter().filter(|r| r.reason == reason);
     Ok(own.map(|r| r.packets + r.connections + r.sockets).sum())
 }
 

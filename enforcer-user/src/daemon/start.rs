@@ -73,7 +73,7 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
     if let Err(error) = host::drop_capabilities() {
         tracing::warn!("give up capabilities: {error}");
     }
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::failed(format!("start threads: {e}")))?;
     let (kernel, adopted) = (Arc::new(kernel), start.adopted);
     Ok(Ground {
@@ -98,7 +98,7 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
 impl Ground {
     /// Puts the policies in force and starts the worker. Inside the runtime.
     pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Workers), Failure> {
-        let policies = Policies::new(config);
+        let policies = Policies::new(config, &self.settings);
         let first = policies.replace(|plan| core::apply(&self.kernel, plan));
         if let (Err(refusal), false) = (&first, self.adopted) {
             let root = self.kernel.paths().root.display();

@@ -54,6 +54,7 @@ pub fn decode(bytes: &[u8], names: &impl Names) -> Result<Event, DecodeError> {
         policy_generation: record.generation,
         credentials: credentials(rule),
         suppressed: record.suppressed,
+        message: message(kind),
         ..Event::at(event_kind(kind), record.ktime_ns)
     })
 }
@@ -66,6 +67,10 @@ fn event_kind(kind: RecordKind) -> EventKind {
         RecordKind::Quarantined => EventKind::Quarantined,
         RecordKind::WouldDeny => EventKind::WouldDeny,
     }
+}
+
+fn message(kind: RecordKind) -> Option<String> {
+    (kind == RecordKind::Quarantined).then(|| "cut off by the kernel's tripwire".to_owned())
 }
 
 /// What the kernel did: audit mode lets the flow pass.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-use enforcer_common::{AgentState, Control, RecordStats, SLOT_UNBOUND};
+use enforcer_common::{AgentState, Control, Counter, RecordStats, SLOT_UNBOUND};
 
 use super::counters::AgentCounters;
 use super::error::KernelError;
@@ -138,19 +138,40 @@ impl Kernel {
         let owners = self.lock().owners();
         let mut found = Vec::new();
         for (agent, slot) in owners {
-            for (reason, audited, sum) in self.counters.of_slot(slot)? {
-                found.push(AgentCounters {
-                    agent: agent.clone(),
-                    reason,
-                    audited,
-                    packets: sum.packets,
-                    bytes: sum.bytes,
-                    connections: sum.connections,
-                    sockets: sum.sockets,
-                });
-            }
+            found.extend(self.counters_in(slot, agent.as_ref())?);
         }
         Ok(found)
+    }
+
+    /// The same for one agent; `None` is the unassigned cgroups. Nothing for an
+    /// agent without a slot.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn counters_of(
+        &self,
+        agent: Option<&AgentName>,
+    ) -> Result<Vec<AgentCounters>, KernelError> {
+        let slot = agent.map_or(Some(SLOT_UNBOUND), |agent| self.slot(agent));
+        slot.map_or(Ok(Vec::new()), |slot| self.counters_in(slot, agent))
+    }
+
+    fn counters_in(
+        &self,
+        slot: u32,
+        agent: Option<&AgentName>,
+    ) -> Result<Vec<AgentCounters>, KernelError> {
+        let sums = self.counters.of_slot(slot)?;
+        let row = |(reason, audited, sum): (_, _, Counter)| AgentCounters {
+            agent: agent.cloned(),
+            reason,
+            audited,
+            packets: sum.packets,
+            bytes: sum.bytes,
+            connections: sum.connections,
+            sockets: sum.sockets,
+        };
+        Ok(sums.into_iter().map(row).collect())
     }
 
     /// What became of each agent's records; `None` is the unassigned cgroups'.

@@ -98,7 +98,8 @@ pub struct Limits {
     pub events: Option<Rate>,
 }
 
-/// `units` per `period`, `burst` at once.
+/// `units` per `period`, `burst` at once; a whole burst refills within 2^43 ns
+/// (about two hours), which is what the kernel's arithmetic holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// At least 1.

@@ -10,4 +10,5 @@ mod acting;
 mod worker;
 mod trouble;
 mod crash;
+mod full_disk;
 mod secrecy;

@@ -87,7 +87,7 @@ async fn answer(mut stream: TcpStream) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut request = [0; 1024];
     let reply =
-        b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\nconnection: close\r\n\r\nhere are your contacts";
+        b"HTTP/1.1 200 OK\r\ncontent-length: 23\r\nconnection: close\r\n\r\nhere are your contacts\n";
     if stream.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {
         drop(stream.write_all(reply).await);
     }

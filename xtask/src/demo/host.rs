@@ -1,7 +1,9 @@
 //! What the demo makes on the host, by fixed names, so that any later run can
 //! remove what a killed one left.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -37,7 +39,8 @@ impl Sweep {
         remove_all();
         let folder = folder();
         copy_tree(&workspace.root().join("policies/demo"), &folder)?;
-        fs::create_dir_all(folder.join("secrets")).context("make the folder of secrets")?;
+        let secrets = fs::DirBuilder::new().mode(0o700).create(folder.join("secrets"));
+        secrets.context("make the folder of secrets")?;
         fs::write(folder.join("pid"), std::process::id().to_string())
             .context("write the pid file")?;
         Ok(Self(()))
@@ -60,6 +63,13 @@ fn running() -> Option<u32> {
     let pid: u32 = fs::read_to_string(folder().join("pid")).ok()?.trim().parse().ok()?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     (pid != std::process::id() && name.trim() == "xtask").then_some(pid)
+}
+
+/// Writes what only root may read; the daemon refuses a secret that others can.
+pub(crate) fn write_secret(path: &Path, secret: &str) -> Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.with_context(|| format!("write {}", path.display()))
 }
 
 /// Removes everything. Safe to call at any time and from any thread; what is

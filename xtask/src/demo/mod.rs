@@ -10,6 +10,8 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -19,6 +21,9 @@ use crate::demo::world::World;
 use crate::setup::testing;
 use crate::workspace::Workspace;
 use crate::{build, setup, shell};
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How to run the demo.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -46,12 +51,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let programs = prepare(workspace)?;
     let sweep = Sweep::claim(workspace)?;
     ctrlc::set_handler(|| {
+        INTERRUPTED.store(true, Ordering::SeqCst);
         eprintln!("\ninterrupted: cleaning up");
         host::remove_all();
         std::process::exit(130);
     })
     .context("watch for Ctrl-C")?;
     let played = World::build(&programs, &sweep).and_then(|mut world| acts::play(&mut world));
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        // Whatever failed did so because of Ctrl-C, whose handler ends the process.
+        std::thread::sleep(Duration::MAX);
+    }
     if options.log || played.is_err() {
         sweep.show_log();
     }

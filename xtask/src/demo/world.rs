@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::demo::Programs;
 use crate::demo::host::{FAR, NEAR, Sweep, folder};
+use crate::demo::{Programs, host};
 use crate::shell;
 
 /// The API that the demo's policy allows.
@@ -54,8 +54,7 @@ impl<'a> World<'a> {
         command.args(["--port", "9700"]);
         for (client, file) in [("enforcer", "client"), ("demo-agent", "agent")] {
             let path = folder().join("secrets").join(file);
-            fs::write(&path, random_secret()?)
-                .with_context(|| format!("write {}", path.display()))?;
+            host::write_secret(&path, &random_secret()?)?;
             command.args(["--client", &format!("{client}:{}", path.display())]);
         }
         self.start(command, "auth-server.log")?;
@@ -64,7 +63,7 @@ impl<'a> World<'a> {
         })?;
         self.token =
             token["access_token"].as_str().context("no access_token in the answer")?.to_owned();
-        fs::write(folder().join("secrets/token"), &self.token).context("write the token")
+        host::write_secret(&folder().join("secrets/token"), &self.token)
     }
 
     fn start_daemon(&mut self) -> Result<()> {
@@ -88,7 +87,10 @@ impl<'a> World<'a> {
         let secret = fs::read_to_string(folder().join("secrets").join(file))?;
         // Through a file: an argument can be read by every process of the host.
         let config = folder().join("secrets/curl");
-        fs::write(&config, format!("user = \"{id}:{}\"\ndata = \"{form}\"\n", secret.trim()))?;
+        host::write_secret(
+            &config,
+            &format!("user = \"{id}:{}\"\ndata = \"{form}\"\n", secret.trim()),
+        )?;
         let mut curl = inside(NEAR, "curl");
         curl.args(["-sS", "--config"]).arg(&config).arg(format!("{AUTH_SERVER}/{path}"));
         Ok(serde_json::from_str(&shell::output(&mut curl)?)?)
@@ -133,7 +135,8 @@ impl<'a> World<'a> {
 
     /// Everything that a command under `enforcer exec` prints, whether it succeeds or not.
     pub(crate) fn agent(&self, words: &[&str]) -> Result<String> {
-        let mut command = self.enforcer_command(&["exec", "--agent", "demo-agent", "--"]);
+        let mut command =
+            self.enforcer_command(&["exec", "--agent", "demo-agent", "--user", "nobody", "--"]);
         let out = command.args(words).stdin(Stdio::null()).output().context("start the agent")?;
         Ok(format!(
             "{}{}",
@@ -144,7 +147,12 @@ impl<'a> World<'a> {
 
     /// One command of the lab's agent; its answer.
     pub(crate) fn agent_program(&self, words: &str) -> Result<Value> {
-        let program = self.programs.agent.display().to_string();
+        // A copy: a repository below /root is out of an unprivileged agent's reach.
+        let copy = folder().join("agent");
+        if !copy.is_file() {
+            fs::copy(&self.programs.agent, &copy).context("copy the agent")?;
+        }
+        let program = copy.display().to_string();
         let mut command = vec![program.as_str()];
         command.extend(words.split(' '));
         let said = self.agent(&command)?;

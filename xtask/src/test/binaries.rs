@@ -20,6 +20,13 @@ pub(crate) struct TestBinary {
     pub(crate) package_dir: PathBuf,
 }
 
+impl TestBinary {
+    /// Whether the virtual machine has all that this needs.
+    pub(crate) fn runs_in_guest(&self) -> bool {
+        self.name.starts_with("bpf_") || self.name.starts_with("lab_")
+    }
+}
+
 /// Everything that one compilation made.
 #[derive(Debug, Default)]
 pub(crate) struct Built {

@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 use crate::test::binaries::{self, Built};
-use crate::test::tier::Tier;
 use crate::workspace::Workspace;
 
 /// Puts the root file system together and returns the archive that QEMU loads.
@@ -36,7 +35,7 @@ pub(crate) fn make(workspace: &Workspace, built: &Built) -> Result<PathBuf> {
 /// The tests of the tiers that need a kernel, and what they start.
 fn programs(built: &Built, root: &Path) -> Result<()> {
     let mut order = String::new();
-    for test in built.tests.iter().filter(|test| matches!(test.tier, Tier::Bpf | Tier::Lab)) {
+    for test in built.tests.iter().filter(|test| test.runs_in_guest()) {
         place(&test.path, &root.join("tests").join(&test.name), root)?;
         order += &format!("{}\n", test.name);
     }

@@ -1,5 +1,7 @@
 //! Runs a test binary and reads what the Rust test harness prints.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::shell;
@@ -48,6 +50,7 @@ pub(crate) fn run(
     tier: Tier,
     test: &TestBinary,
     built: &Built,
+    long: bool,
 ) -> Result<Outcome> {
     let mut command = within(SECONDS, &test.path);
     command.arg("--show-output").current_dir(&test.package_dir);
@@ -55,21 +58,33 @@ pub(crate) fn run(
         command.arg("--test-threads=1");
     }
     command
-        .env("CARGO_MANIFEST_DIR", &test.package_dir)
-        .env("INSTA_WORKSPACE_ROOT", workspace.root());
-    command.env("INSTA_UPDATE", "no");
-    if let Some(enforcer) = built.program("enforcer") {
-        command.env("ENFORCER_BIN", enforcer);
-    }
-    let log = workspace
-        .test_logs()
-        .join(format!("{tier}-{}.log", test.name.replace([' ', '(', ')'], "")));
+        .envs(environment(workspace, test, built))
+        .env("ENFORCER_LONG", if long { "1" } else { "0" });
+    let name = test.name.replace([' ', '(', ')'], "");
+    let log = workspace.test_logs().join(format!("{tier}-{name}.log"));
     let finished = shell::run_watched(&test.name, &mut command, &log)?;
     let outcome = read(&test.name, finished.status.success(), &finished.lines);
     if !outcome.failed.is_empty() {
         eprintln!("{}", finished.lines.join("\n"));
     }
     Ok(outcome)
+}
+
+/// What cargo would tell the tests, and where the programs are that they start.
+fn environment(
+    workspace: &Workspace,
+    test: &TestBinary,
+    built: &Built,
+) -> Vec<(&'static str, PathBuf)> {
+    let mut variables = vec![
+        ("CARGO_MANIFEST_DIR", test.package_dir.clone()),
+        ("INSTA_WORKSPACE_ROOT", workspace.root().to_path_buf()),
+        ("INSTA_UPDATE", PathBuf::from("no")),
+    ];
+    let promtool = Some(workspace.tools().join("promtool")).filter(|promtool| promtool.is_file());
+    variables.extend(promtool.map(|promtool| ("ENFORCER_PROMTOOL", promtool)));
+    variables.extend(built.program("enforcer").map(|path| ("ENFORCER_BIN", path.to_path_buf())));
+    variables
 }
 
 /// Reads the output of one or more runs of the harness under `name`.

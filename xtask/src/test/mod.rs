@@ -24,15 +24,28 @@ use crate::test::tier::Tier;
 use crate::workspace::Workspace;
 use crate::{build, setup, shell};
 
+/// Seconds that each fuzz target runs in CI.
+const FUZZ_SECONDS: u32 = 10;
+
 /// Which tests to run.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Only this tier; may be given more than once. Default: all.
     #[arg(long = "tier", value_enum)]
     pub(crate) tiers: Vec<Tier>,
     /// Seconds that each fuzz target runs.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
+    /// The flood of denied packets lasts 60 s instead of 10 s.
+    #[arg(long)]
+    pub(crate) long: bool,
+}
+
+impl Options {
+    /// As `cargo xtask test` without a flag.
+    pub(crate) fn for_ci() -> Self {
+        Self { tiers: Vec::new(), fuzz_seconds: FUZZ_SECONDS, long: false }
+    }
 }
 
 /// Runs the tiers; the exit code says whether all of them passed.
@@ -85,16 +98,21 @@ fn run_tier(
     let mut outcome = match tier {
         Tier::Vm => vm::run(workspace, built)?,
         Tier::Fuzz => fuzz::run(workspace, options.fuzz_seconds)?,
-        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, built)?,
+        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, options, built)?,
     };
     skips::judge(workspace, tier, &mut outcome)?;
     Ok(outcome)
 }
 
-fn run_here(workspace: &Workspace, tier: Tier, built: &Built) -> Result<Outcome> {
+fn run_here(
+    workspace: &Workspace,
+    tier: Tier,
+    options: &Options,
+    built: &Built,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     for test in built.tests.iter().filter(|test| test.tier == tier) {
-        outcome.add(libtest::run(workspace, tier, test, built)?);
+        outcome.add(libtest::run(workspace, tier, test, built, options.long)?);
     }
     if tier == Tier::Pure {
         outcome.add(documentation(workspace)?);

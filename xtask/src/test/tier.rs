@@ -45,11 +45,12 @@ impl Tier {
         matches!(self, Self::Bpf | Self::Lab)
     }
 
-    /// The tier of a test binary, by the name of its source file.
+    /// The tier of a test binary, by the name of its source file. `host_*` and
+    /// `oidc_*` want peers that the virtual machine has not got (Node.js, curl).
     pub(crate) fn of_target(name: &str) -> Self {
         match name.split('_').next() {
             Some("bpf") => Self::Bpf,
-            Some("lab") => Self::Lab,
+            Some("lab" | "host" | "oidc") => Self::Lab,
             _ => Self::Pure,
         }
     }
@@ -72,6 +73,7 @@ mod tests {
     #[test]
     fn a_test_binary_is_of_the_tier_that_its_name_starts_with() {
         assert_eq!(Tier::of_target("lab_quarantine"), Tier::Lab);
+        assert_eq!(Tier::of_target("host_tools"), Tier::Lab);
         assert_eq!(Tier::of_target("bpf_egress"), Tier::Bpf);
         assert_eq!(Tier::of_target("labels"), Tier::Pure);
     }

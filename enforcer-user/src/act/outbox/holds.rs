@@ -1,6 +1,6 @@
 //! Quarantines and handled alarms, kept across restarts and reboots.
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -39,7 +39,7 @@ pub struct Incident {
 impl Outbox {
     /// Quarantines to be in force, by agent.
     pub fn holds(&self) -> Result<Vec<Hold>, OutboxError> {
-        let read = self.database.begin_read().map_err(|e| self.failed(e))?;
+        let read = self.read()?;
         let holds = read.open_table(HOLDS).map_err(|e| self.failed(e))?;
         let all = holds.iter().map_err(|e| self.failed(e))?;
         all.map(|hold| self.decode(hold.map_err(|e| self.failed(e))?.1.value())).collect()

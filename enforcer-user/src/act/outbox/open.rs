@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError};
@@ -65,19 +66,31 @@ impl Outbox {
     }
 
     fn open_checked(path: &Path, file: File) -> Result<Self, Problem> {
-        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
-        let mut database = Database::builder()
-            .create_with_backend(backend)
-            .map_err(|error| opening(path, error))?;
+        let mut database = database(file).map_err(|error| opening(path, error))?;
         if !database.check_integrity().map_err(|error| opening(path, error))? {
             return Err(Problem::Damaged("a checksum is wrong".into()));
         }
-        let outbox = Self { database, path: path.into() };
+        let outbox = Self { database: RwLock::new(Some(database)), path: path.into() };
         outbox.make_tables().map_err(Problem::Other)?;
         let readable = outbox.rows().and(outbox.pending()).and(outbox.counts());
         let readable = readable.map(|_| ()).and(outbox.holds().map(|_| ()));
         readable.map_err(|error| Problem::Damaged(error.to_string()))?;
         Ok(outbox)
+    }
+
+    /// Opens the same file again; what is wrong with it now is for the log, and
+    /// the next write tries again.
+    pub(super) fn reopen(&self) {
+        let mut held = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed first: redb locks the file.
+        *held = None;
+        let opened =
+            || -> Result<Database, redb::Error> { Ok(database(private_file(&self.path)?)?) };
+        match catch_unwind(AssertUnwindSafe(opened)) {
+            Ok(Ok(database)) => *held = Some(database),
+            Ok(Err(error)) => tracing::error!(%error, "the outbox cannot be opened again"),
+            Err(_) => tracing::error!("the outbox cannot be opened again: it cannot be read"),
+        }
     }
 
     /// Reading a table that was never written is an error in redb.
@@ -92,6 +105,10 @@ impl Outbox {
             Ok(())
         })
     }
+}
+
+fn database(file: File) -> Result<Database, DatabaseError> {
+    Database::builder().create_with_backend(FileBackend::new(file)?)
 }
 
 fn opening(path: &Path, error: DatabaseError) -> Problem {

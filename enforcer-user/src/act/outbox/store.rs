@@ -1,6 +1,7 @@
 //! The tables, and rows in and out of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
@@ -23,7 +24,8 @@ pub(super) const DEAD: TableDefinition<'_, u128, ()> = TableDefinition::new("dea
 /// The database `outbox.redb` in the state directory.
 #[derive(Debug)]
 pub struct Outbox {
-    pub(super) database: Database,
+    /// `None` while it cannot be opened again after a failed write.
+    pub(super) database: RwLock<Option<Database>>,
     pub(super) path: PathBuf,
 }
 
@@ -62,6 +64,12 @@ pub enum OutboxError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// A write failed, and it cannot be opened again yet.
+    #[error("outbox {} is closed after a failed write; opening it is tried again", path.display())]
+    Closed {
+        /// The file.
+        path: PathBuf,
     },
     /// A row is not what this version writes.
     #[error("outbox {}: unreadable row: {source}", path.display())]
@@ -162,19 +170,41 @@ impl Outbox {
     }
 
     /// One transaction, all of it or nothing; durable when this returns (redb
-    /// commits with `Durability::Immediate` unless told otherwise).
+    /// commits with `Durability::Immediate` unless told otherwise). After an
+    /// input/output error, a full disk for one, redb refuses everything until
+    /// it is opened anew.
     pub(super) fn write<T>(
         &self,
         job: impl FnOnce(&WriteTransaction) -> Result<T, OutboxError>,
     ) -> Result<T, OutboxError> {
-        let write = self.database.begin_write().map_err(|e| self.failed(e))?;
+        let done = self.try_write(job);
+        if let Err(OutboxError::Database { .. } | OutboxError::Closed { .. }) = &done {
+            self.reopen();
+        }
+        done
+    }
+
+    fn try_write<T>(
+        &self,
+        job: impl FnOnce(&WriteTransaction) -> Result<T, OutboxError>,
+    ) -> Result<T, OutboxError> {
+        let write = self.with(|database| database.begin_write().map_err(|e| self.failed(e)))?;
         let done = job(&write)?;
         write.commit().map_err(|e| self.failed(e))?;
         Ok(done)
     }
 
     pub(super) fn read(&self) -> Result<ReadTransaction, OutboxError> {
-        self.database.begin_read().map_err(|e| self.failed(e))
+        self.with(|database| database.begin_read().map_err(|e| self.failed(e)))
+    }
+
+    fn with<T>(
+        &self,
+        job: impl FnOnce(&Database) -> Result<T, OutboxError>,
+    ) -> Result<T, OutboxError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let closed = || OutboxError::Closed { path: self.path.clone() };
+        job(database.as_ref().ok_or_else(closed)?)
     }
 
     pub(super) fn encode(&self, value: &impl Serialize) -> Result<Vec<u8>, OutboxError> {

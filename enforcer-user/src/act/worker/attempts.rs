@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::{MAX_IN_FLIGHT, Try, Worker, WorkerError};
-use crate::act::outbox::{Row, RowState};
+use crate::act::outbox::{OutboxError, Row, RowState};
 use crate::act::revoke::{Job, Outcome, attempt};
 use crate::act::shared::Shared;
 use crate::act::{backoff, clock};
@@ -42,6 +42,7 @@ impl Worker {
         let Ended { mut row, outcome, took } = ended;
         row.attempts += 1;
         let Step { word, message } = step(&mut row, outcome, took);
+        self.unfinished.rows.retain(|older| older.id != row.id);
         self.save(&row).await?;
         self.teller.row(&row, word, message);
         let duration = (row.state == RowState::Confirmed).then_some(took);
@@ -53,16 +54,22 @@ impl Worker {
         Ok(())
     }
 
-    /// A result that cannot be written is told; after a restart the row is
-    /// pending, and introspection is asked before anything is called again.
-    async fn save(&self, row: &Row) -> Result<(), WorkerError> {
-        let (shared, saved) = (self.shared.clone(), row.clone());
-        if let Err(error) = spawn_blocking(move || shared.outbox.save(&saved)).await? {
+    /// A result that cannot be written is told, and written later; after a
+    /// crash the row is pending, and introspection is asked before anything is
+    /// called again.
+    async fn save(&mut self, row: &Row) -> Result<(), WorkerError> {
+        if let Err(error) = self.try_save(row).await? {
             let credential = &row.credential;
             let message = format!("what became of {credential} could not be written down: {error}");
             self.teller.alert(row.agent.as_deref(), message);
+            self.unfinished.rows.push(row.clone());
         }
         Ok(())
+    }
+
+    pub(super) async fn try_save(&self, row: &Row) -> Result<Result<(), OutboxError>, WorkerError> {
+        let (shared, saved) = (self.shared.clone(), row.clone());
+        Ok(spawn_blocking(move || shared.outbox.save(&saved)).await?)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The ladder: alert, quarantine, revoke.
 
+use std::collections::HashMap;
+
+use secrecy::SecretString;
 use tokio::task::spawn_blocking;
 
 use super::plan::Plan;
@@ -72,7 +75,7 @@ impl Worker {
     /// Writes the plan's decision, then queues its rows. A decision that cannot
     /// be written is kept and tried again; until then nobody is called.
     async fn commit(&mut self, plan: Plan) -> Result<Result<Recorded, OutboxError>, WorkerError> {
-        let Plan { decision, mut secrets, .. } = plan;
+        let Plan { decision, secrets, .. } = plan;
         let recorded = match self.write(decision.clone()).await? {
             Ok(recorded) => recorded,
             Err(error) => {
@@ -85,13 +88,25 @@ impl Worker {
                 return Ok(Err(error));
             }
         };
+        self.carry_out(&recorded, secrets);
+        Ok(Ok(recorded))
+    }
+
+    /// What is written down is told and queued.
+    fn carry_out(&mut self, recorded: &Recorded, mut secrets: HashMap<String, SecretString>) {
         for row in &recorded.queued {
             let secret = secrets.remove(&row.credential);
             self.teller.row(row, "queued", format!("queued: {}", row.reason));
             self.enqueue(Try { row: row.clone(), secret, asked_before: false });
         }
         recorded.known.iter().for_each(|row| self.know(row));
-        Ok(Ok(recorded))
+        let storm = self.shared.storm();
+        for credential in &recorded.over_budget {
+            let (count, per) = (storm.revocations, storm.per);
+            let message = format!("not revoked: the storm budget ({count} in {per:?}) is spent");
+            self.teller.revocation(None, credential, "over-budget", message);
+            self.teller.count(self.provider_of(credential), "over-budget", None);
+        }
     }
 
     async fn write(
@@ -122,11 +137,6 @@ impl Worker {
     async fn degrade(&mut self, finding: &Finding, over: &[String]) -> Result<(), WorkerError> {
         let (agent, storm) = (finding.agent.as_str(), self.shared.storm());
         let budget = format!("{} in {:?}", storm.revocations, storm.per);
-        for credential in over {
-            let message = format!("not revoked: the storm budget ({budget}) is spent");
-            self.teller.revocation(Some(agent), credential, "over-budget", message);
-            self.teller.count(self.provider_of(credential), "over-budget", None);
-        }
         let count = over.len();
         self.teller.alert(
             Some(agent),
@@ -161,13 +171,16 @@ impl Worker {
                 Err(_) => self.unfinished.quarantines.push((agent, reason)),
             }
         }
-        for decision in std::mem::take(&mut self.unfinished.decisions) {
-            if self.shared.outbox.counts().is_err() {
-                self.unfinished.decisions.push(decision);
-                continue;
+        for row in std::mem::take(&mut self.unfinished.rows) {
+            if self.try_save(&row).await?.is_err() {
+                self.unfinished.rows.push(row);
             }
-            let plan = Plan { decision, ..Plan::default() };
-            drop(self.commit(plan).await?);
+        }
+        for decision in std::mem::take(&mut self.unfinished.decisions) {
+            match self.write(decision.clone()).await? {
+                Ok(recorded) => self.carry_out(&recorded, HashMap::new()),
+                Err(_) => self.unfinished.decisions.push(decision),
+            }
         }
         Ok(())
     }

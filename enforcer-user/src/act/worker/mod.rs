@@ -69,6 +69,7 @@ struct Try {
 struct Unfinished {
     quarantines: Vec<(AgentName, String)>,
     decisions: Vec<Decision>,
+    rows: Vec<Row>,
 }
 
 /// The worker's state.
@@ -163,6 +164,6 @@ impl Worker {
 
 impl Unfinished {
     fn is_empty(&self) -> bool {
-        self.quarantines.is_empty() && self.decisions.is_empty()
+        self.quarantines.is_empty() && self.decisions.is_empty() && self.rows.is_empty()
     }
 }

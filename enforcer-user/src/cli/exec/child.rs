@@ -2,7 +2,7 @@
 //! data made before: another thread of the parent may have held any lock.
 
 use std::convert::Infallible;
-use std::ffi::{c_int, c_long};
+use std::ffi::{CStr, c_int, c_long};
 use std::os::fd::RawFd;
 use std::ptr;
 
@@ -102,7 +102,8 @@ impl Child {
         }
     }
 
-    /// As `execvp(3)`: an unreadable candidate is remembered, not final.
+    /// As `execvp(3)`: a candidate that may not be executed is remembered, not
+    /// final. One in a folder that this user may not search is not there.
     fn exec(&self) -> Result<Infallible, Broken> {
         let mut errno = libc::ENOENT;
         for program in &self.image.programs {
@@ -112,7 +113,10 @@ impl Child {
             unsafe { libc::execve(program.as_ptr(), argv, envp) };
             match last_errno() {
                 libc::ENOENT | libc::ENOTDIR => {}
-                libc::EACCES => errno = libc::EACCES,
+                libc::EACCES if self.image.programs.len() == 1 || exists(program) => {
+                    errno = libc::EACCES;
+                }
+                libc::EACCES => {}
                 other => return Err(Broken { stage: Stage::Exec, errno: other }),
             }
         }
@@ -219,6 +223,11 @@ fn call(stage: Stage, number: c_long, [a, b, c, d]: [c_long; 4]) -> Result<(), B
         -1 => Err(Broken { stage, errno: last_errno() }),
         _ => Ok(()),
     }
+}
+
+fn exists(program: &CStr) -> bool {
+    // SAFETY: a C string; asks the kernel and touches nothing else.
+    unsafe { libc::access(program.as_ptr(), libc::F_OK) == 0 }
 }
 
 fn address<T>(pointer: *const T) -> c_long {

@@ -36,14 +36,18 @@ impl Lab {
         self.folder.path().join("out")
     }
 
+    /// The folder is root's alone, and nothing in `/etc` is a program.
+    fn path(&self) -> OsString {
+        format!("{}:/etc:/usr/bin:/bin", self.folder.path().display()).into()
+    }
+
     fn run(&self, script: &str, identity: Option<Identity>) -> Result<u8, LaunchError> {
         let words = ["sh", "-c", script].map(OsString::from);
         self.run_words(&words, identity)
     }
 
     fn run_words(&self, words: &[OsString], identity: Option<Identity>) -> Result<u8, LaunchError> {
-        let environment =
-            [("PATH".into(), "/usr/bin:/bin".into()), ("OUT".into(), self.out().into())];
+        let environment = [("PATH".into(), self.path()), ("OUT".into(), self.out().into())];
         let image = Image::new(words, environment.into_iter(), None).expect("no NUL");
         let signals = Signals::block().expect("signals");
         let launched = launch(&self.cgroup, image, identity)?;
@@ -163,13 +167,14 @@ fn a_command_that_is_not_there_is_told_from_one_that_cannot_run() {
     let Some(lab) = Lab::new("missing") else { return };
     let errno = |words: &[&str]| {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
-        match lab.run_words(&words, None) {
+        match lab.run_words(&words, Some(nobody())) {
             Err(LaunchError::Child { source, .. }) => source.raw_os_error(),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(errno(&["no-such-command-here"]), Some(libc::ENOENT));
+    assert_eq!(errno(&["no-such-command-here"]), Some(libc::ENOENT), "a folder is closed");
     assert_eq!(errno(&["/etc/passwd"]), Some(libc::EACCES));
+    assert_eq!(errno(&["group"]), Some(libc::EACCES), "found in PATH, not executable");
 }
 
 #[test]

@@ -86,8 +86,11 @@ async fn events<A: Answers>(
     for event in past.into_iter().filter(|e| wanted.has(e)) {
         line::write(writer, event.as_ref()).await?;
     }
+    if !follow {
+        return Ok(());
+    }
     let mut ignored = [0; 64];
-    while follow {
+    loop {
         tokio::select! {
             delivery = new.next() => match delivery {
                 Some(Delivery::Event(event)) if wanted.has(&event) => {
@@ -102,7 +105,6 @@ async fn events<A: Answers>(
             read = reader.read(&mut ignored) => if read? == 0 { return Ok(()) },
         }
     }
-    Ok(())
 }
 
 fn failed(message: String) -> Reply {

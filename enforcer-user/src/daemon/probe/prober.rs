@@ -51,12 +51,14 @@ struct Running {
 
 // === impl Prober ===
 
-impl Prober {
+impl Default for Prober {
     /// A prober whose child is this binary, whatever has become of its file.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self::of(PathBuf::from("/proc/self/exe"), vec![SUBCOMMAND])
     }
+}
 
+impl Prober {
     fn of(program: PathBuf, arguments: Vec<&'static str>) -> Self {
         Self { program, arguments, child: None }
     }
