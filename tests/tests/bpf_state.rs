@@ -63,7 +63,7 @@ fn bytes_are_charged_at_layer_3() {
     if !privileged("bytes_are_charged_at_layer_3") {
         return;
     }
-    let limits = "[limits]\nbytes = { rate = \"1B/m\", burst = 2000 }";
+    let limits = "[limits]\nbytes = { rate = \"20B/m\", burst = 2000 }";
     let bench = Bench::new(&format!("{BASIC}{limits}"));
     let packet = datagram(ALLOWED_V4, 472);
     assert_eq!(packet.len(), 500);
