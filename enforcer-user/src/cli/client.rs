@@ -1,9 +1,13 @@
 //! The client's end of the control socket: blocking, one JSON object a line.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::failure::{Code, Failure};
 use crate::daemon::protocol::{EventLine, MAX_LINE, Reply, Request};
@@ -62,13 +66,30 @@ impl Client {
         self.wait_at_most(None)
     }
 
-    /// The next line of the answer to `events`; `None` at its end.
-    pub(crate) fn event(&mut self) -> Result<Option<EventLine>, Failure> {
+    /// The next line of the answer to `events`; `None` at its end. Ends early,
+    /// with [`Failure::HungUp`], when nobody reads `reader` any more: the next
+    /// event, and with it a failing write, may be hours away.
+    pub(crate) fn event(&mut self, reader: BorrowedFd<'_>) -> Result<Option<EventLine>, Failure> {
+        if self.stream.buffer().is_empty() {
+            self.wait_for_event(reader)?;
+        }
         let Some(line) = self.line()? else { return Ok(None) };
         if let Ok(event) = serde_json::from_str(&line) {
             return Ok(Some(event));
         }
         Err(unexpected(&understood(&self.socket, &line)?))
+    }
+
+    fn wait_for_event(&self, reader: BorrowedFd<'_>) -> Result<(), Failure> {
+        let socket = PollFd::new(self.stream.get_ref().as_fd(), PollFlags::POLLIN);
+        // No events asked for: an error is told always.
+        let mut fds = [socket, PollFd::new(reader, PollFlags::empty())];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(self.lost(&errno.into())),
+        }
+        let hung_up = fds[1].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR));
+        if hung_up { Err(Failure::HungUp) } else { Ok(()) }
     }
 
     fn send(&mut self, request: &Request) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `enforcer events`.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use clap::Args;
@@ -46,8 +47,8 @@ pub(crate) fn run(config: Option<&Path>, args: &EventsArgs) -> Result<(), Failur
         since: args.since,
         follow: args.follow,
     })?;
-    let mut stdout = io::stdout().lock();
-    while let Some(line) = client.event()? {
+    let (screen, mut stdout) = (io::stdout(), io::stdout().lock());
+    while let Some(line) = client.event(screen.as_fd())? {
         match args.output.format {
             Format::Table => table_line(&mut stdout, &line)?,
             Format::Json => json_line(&mut stdout, &line)?,

@@ -74,8 +74,21 @@ fn events_come_until_the_daemon_has_said_all() {
     let mut client = Client::connect(&path).expect("connected");
     let request = Request::Events { agent: None, since: None, follow: false };
     client.ask_events(&request).expect("sent");
+    let null = std::fs::File::open("/dev/null").expect("null");
     serving.join().expect("served");
-    assert_eq!(client.event(), Ok(Some(EventLine::Skipped { skipped: 4 })));
-    assert_eq!(client.event(), Err(Failure::failed("x")));
-    assert_eq!(client.event(), Ok(None));
+    assert_eq!(client.event(null.as_fd()), Ok(Some(EventLine::Skipped { skipped: 4 })));
+    assert_eq!(client.event(null.as_fd()), Err(Failure::failed("x")));
+    assert_eq!(client.event(null.as_fd()), Ok(None));
+}
+
+#[test]
+fn waiting_for_events_ends_when_nobody_reads_them() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("control.sock");
+    let _silent = UnixListener::bind(&path).expect("bind");
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let mut client = Client::connect(&path).expect("connected");
+    client.ask_events(&Request::Events { agent: None, since: None, follow: true }).expect("sent");
+    drop(reader);
+    assert_eq!(client.event(writer.as_fd()), Err(Failure::HungUp));
 }
