@@ -29,6 +29,7 @@ pub struct Bench {
     pub agent: AgentName,
     /// The folder, the pins and the cgroup.
     pub lab: Lab,
+    settings: Settings,
     _place: MutexGuard<'static, ()>,
 }
 
@@ -39,19 +40,21 @@ impl Bench {
     pub fn new(policy: &str) -> Self {
         let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new();
-        lab.write_policy(AGENT, policy);
         let settings = Settings::load(&lab.config()).expect("the lab's settings are valid");
-        let inventory = load(&settings).expect("the test's policy is valid");
-        let plan = compile(&inventory, &settings).expect("the test's policy fits");
         let (kernel, _) = Kernel::start(&settings).expect("the kernel takes the programs");
-        let _generation = kernel.apply(&plan).expect("the plan is applied");
+        let plan = put_in_force(&lab, &settings, &kernel, policy);
         let agent = plan.agents[0].agent.clone();
         let path = lab.cgroup(AGENT);
         let id = cgroup_id(&path).expect("the cgroup's id");
         kernel.bind(&[(id, agent.clone())]).expect("the cgroup is bound");
         cgroup::enter(&path).expect("enter the agent's cgroup");
         let judge = Judge::of(&lab.bpf_dir());
-        Self { judge, plan, kernel, agent, lab, _place: place }
+        Self { judge, plan, kernel, agent, lab, settings, _place: place }
+    }
+
+    /// Puts another policy in force, as the next generation.
+    pub fn change_policy(&mut self, policy: &str) {
+        self.plan = put_in_force(&self.lab, &self.settings, &self.kernel, policy);
     }
 
     /// The kernel's verdict on a packet of this process.
@@ -87,6 +90,14 @@ impl Bench {
         });
         moved.filter(|(_, by)| *by != Counter::default()).collect()
     }
+}
+
+fn put_in_force(lab: &Lab, settings: &Settings, kernel: &Kernel, policy: &str) -> Plan {
+    lab.write_policy(AGENT, policy);
+    let inventory = load(settings).expect("the test's policy is valid");
+    let plan = compile(&inventory, settings).expect("the test's policy fits");
+    let _generation = kernel.apply(&plan).expect("the plan is applied");
+    plan
 }
 
 impl Drop for Bench {

@@ -46,12 +46,12 @@ impl<'lab> Daemon<'lab> {
     /// Waits until every agent's enforcement is verified.
     ///
     /// # Panics
-    /// With the daemon's log, when it ends or is not ready within a minute.
+    /// With the daemon's log, when it ends or is not ready within three minutes.
     pub fn wait_ready(&mut self) {
-        let mut command = enforcer(self.lab, &["wait-ready", "--timeout", "60s"]);
+        let mut command = enforcer(self.lab, &["wait-ready", "--timeout", "3m"]);
         let waiting = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut waiting = waiting.expect("run enforcer wait-ready");
-        let status = within(Duration::from_secs(70), "the daemon to be ready", || {
+        let status = within(Duration::from_secs(200), "the daemon to be ready", || {
             let daemon = self.child.as_mut().expect("the daemon was started");
             let ended = daemon.try_wait().expect("ask for the daemon's end");
             assert!(ended.is_none(), "the daemon has ended: {ended:?}\n{}", self.log());

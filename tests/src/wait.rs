@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// How long [`eventually`] waits before it gives up.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long [`eventually`] waits before it gives up: only failures take it, and
+/// an emulated machine is slow.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `CLOCK_MONOTONIC` in nanoseconds, the clock of kernel records.
 pub fn now_ns() -> u64 {
