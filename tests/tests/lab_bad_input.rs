@@ -67,7 +67,7 @@ fn refuse_mutations(
             "accepted: {}",
             fs::read_to_string(file).unwrap_or_default()
         );
-        assert!(text.contains("error"), "says nothing: {output:?}");
+        assert!(text.contains("error: ") && text.contains("--> /"), "names no place: {output:?}");
         assert!(!text.contains("panicked"), "{text}");
         refused += 1;
         if refused == wanted {
