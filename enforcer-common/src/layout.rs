@@ -118,22 +118,27 @@ pub struct AgentState {
     pub connections_arrival: u64,
     /// GCRA arrival time of the record budget, in ticks.
     pub records_arrival: u64,
-    /// Records suppressed since the last one sent.
-    pub suppressed: u64,
+    /// Violations suppressed since the last one that was sent.
+    pub suppressed_violations: u64,
     /// Violations noted, ever: the next one's number.
     pub violations: u64,
     /// Violations below this number are forgiven.
     pub forgiven: u64,
+    /// Refusals by a cap suppressed since the last one that was sent.
+    pub suppressed_refusals: u64,
+    /// Other records suppressed since the last of them that was sent.
+    pub suppressed_others: u64,
     /// Unused, zero.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 5],
     /// The tripwire's ring.
     pub stamps: Stamps,
 }
 kernel_abi!(AgentState, size = 1152, {
     quarantine: u64 = 0, quarantined_at_ns: u64 = 8, packets_arrival: u64 = 16,
     bytes_arrival: u64 = 24, connections_arrival: u64 = 32, records_arrival: u64 = 40,
-    suppressed: u64 = 48, violations: u64 = 56, forgiven: u64 = 64,
-    reserved: [u64; 7] = 72, stamps: Stamps = 128,
+    suppressed_violations: u64 = 48, violations: u64 = 56, forgiven: u64 = 64,
+    suppressed_refusals: u64 = 72, suppressed_others: u64 = 80, reserved: [u64; 5] = 88,
+    stamps: Stamps = 128,
 });
 
 impl AgentState {

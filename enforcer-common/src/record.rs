@@ -32,7 +32,8 @@ pub struct Record {
     pub generation: u32,
     /// The rule that decided, or [`NO_RULE`].
     pub rule: u32,
-    /// Records of this agent suppressed since its last one.
+    /// Records of this agent and of the same kind (violations, refusals by a
+    /// cap, all others) suppressed since its last one.
     pub suppressed: u32,
     /// Destination port, host order.
     pub port: u16,

@@ -111,21 +111,17 @@ pub(crate) fn tell(record: &mut Record, flow: &Flow, is_violation: bool) {
     record.destination = flow.destination.0;
     record.port = flow.port;
     record.protocol = flow.protocol.0;
-    send(record, state, limits);
+    send(record, state, limits, is_violation);
     if is_violation && record.slot != SLOT_UNBOUND {
         trip(record, state, limits);
     }
 }
 
 #[inline(always)]
-fn send(record: &mut Record, state: *mut AgentState, limits: &AgentLimits) {
-    // SAFETY: fields of a looked-up map value.
-    let (budget, suppressed) = unsafe {
-        (
-            Cell::new(addr_of_mut!((*state).records_arrival)),
-            Cell::new(addr_of_mut!((*state).suppressed)),
-        )
-    };
+fn send(record: &mut Record, state: *mut AgentState, limits: &AgentLimits, is_violation: bool) {
+    // SAFETY: a field of a looked-up map value.
+    let budget = unsafe { Cell::new(addr_of_mut!((*state).records_arrival)) };
+    let suppressed = suppressed(record, state, is_violation);
     if !limits.records.is_none() && !limits.records.charge(&budget, record.ktime_ns, 1) {
         suppressed.add(1);
         return count(record.slot, Fate::Suppressed);
@@ -137,6 +133,22 @@ fn send(record: &mut Record, state: *mut AgentState, limits: &AgentLimits) {
     }
     suppressed.add(before);
     count(record.slot, Fate::Lost);
+}
+
+/// Suppressed records are counted apart by what a `[[respond]]` rule counts, so
+/// that a flood of one kind is never taken for the other.
+#[inline(always)]
+fn suppressed(record: &Record, state: *mut AgentState, is_violation: bool) -> Cell {
+    // SAFETY: fields of a looked-up map value.
+    unsafe {
+        Cell::new(if is_violation {
+            addr_of_mut!((*state).suppressed_violations)
+        } else if record.kind == RecordKind::RateLimited as u8 {
+            addr_of_mut!((*state).suppressed_refusals)
+        } else {
+            addr_of_mut!((*state).suppressed_others)
+        })
+    }
 }
 
 /// Notes a violation; the one that trips the wire cuts the agent off here and

@@ -66,8 +66,9 @@ async fn live(
     spawn(&mut tasks, "reload", reload::run(Arc::clone(&core)));
     spawn(&mut tasks, "tick", tick::run(Arc::clone(&core)));
     let control = control::bind(&core.settings.control_socket).map_err(Failure::failed)?;
-    let uid = geteuid().as_raw();
-    let served = control::serve(control, uid, Arc::new(Desk(Arc::clone(&core))));
+    let root = Path::new("/").join(&core.settings.root);
+    let gate = control::Gate { uid: geteuid().as_raw(), root };
+    let served = control::serve(control, gate, Arc::new(Desk(Arc::clone(&core))));
     spawn(&mut tasks, "control socket", async { served.await.map_err(text) });
     let listener = TcpListener::from_std(metrics_listener).map_err(Failure::failed)?;
     let served = metrics::serve(listener, Arc::clone(&core) as Arc<dyn metrics::Exposed>);

@@ -56,7 +56,8 @@ pub struct Event {
     /// Credentials concerned.
     #[serde(default)]
     pub credentials: Vec<String>,
-    /// Events of this agent suppressed since its last one.
+    /// Events of this agent and of the same kind (violations, refusals by a cap,
+    /// all others) suppressed since its last one.
     #[serde(default)]
     pub suppressed: u32,
     /// What else there is to say, for people.

@@ -16,6 +16,7 @@ use super::programs::Programs;
 use super::resident::Residents;
 use super::rings::Rings;
 use super::slots::Slots;
+use super::sys;
 use crate::compile::{AgentPlan, RuleInfo};
 use crate::config::Settings;
 
@@ -156,8 +157,12 @@ impl Kernel {
 /// Removes links and pins: all enforcement ends.
 ///
 /// # Errors
-/// A pin could not be removed; the others are gone.
+/// The folder is on no bpffs, so it cannot hold pins; or a pin could not be
+/// removed, and the others are gone.
 pub fn detach(bpf_dir: &Path) -> Result<(), KernelError> {
+    if bpf_dir.exists() && !sys::is_bpffs(bpf_dir) {
+        return Err(KernelError::NotBpffs { path: bpf_dir.to_owned() });
+    }
     let mut first_error = Ok(());
     for folder in ["links", "maps"] {
         let folder = bpf_dir.join(folder);

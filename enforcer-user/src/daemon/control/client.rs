@@ -10,25 +10,20 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::line::{self, Unusable};
-use super::{Answers, IDLE};
+use super::{Answers, Gate, IDLE};
 use crate::daemon::protocol::{EventLine, Reply, Request};
 use crate::events::{Delivery, Event};
 
 /// Serves one client to its end. Without a place it is told to come again.
 pub(super) async fn serve<A: Answers>(
     stream: UnixStream,
-    uid: u32,
+    gate: Gate,
     place: Option<OwnedSemaphorePermit>,
     answers: Arc<A>,
 ) {
-    let peer = stream.peer_cred();
+    let full = place.is_none().then_some("too many clients at once; try again");
+    let refusal = gate.refusal(&stream).or(full);
     let (reader, mut writer) = stream.into_split();
-    let refusal = match peer {
-        Ok(peer) if peer.uid() != uid => Some("only root may use the control socket"),
-        Err(_) => Some("the kernel does not say who asks"),
-        Ok(_) if place.is_none() => Some("too many clients at once; try again"),
-        Ok(_) => None,
-    };
     let done = match refusal {
         Some(why) => line::write(&mut writer, &failed(why.to_owned())).await,
         None => converse(BufReader::new(reader), &mut writer, answers.as_ref()).await,

@@ -1,6 +1,7 @@
 //! The control socket: root's way to ask and to tell the daemon.
 
 mod client;
+mod gate;
 mod line;
 mod socket;
 
@@ -13,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+pub use gate::Gate;
 pub use socket::{SocketError, bind};
 
 use super::protocol::{Reply, Request};
@@ -37,13 +39,13 @@ pub trait Answers: Send + Sync + 'static {
     fn hub(&self) -> &EventHub;
 }
 
-/// Serves clients of user `uid` until the listener fails.
+/// Serves the clients that `gate` lets in until the listener fails.
 ///
 /// # Errors
 /// The listener failed for good.
 pub async fn serve<A: Answers>(
     listener: UnixListener,
-    uid: u32,
+    gate: Gate,
     answers: Arc<A>,
 ) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(CLIENTS));
@@ -53,7 +55,7 @@ pub async fn serve<A: Answers>(
             accepted = listener.accept() => {
                 let Some(stream) = usable(accepted)? else { continue };
                 let place = Arc::clone(&places).try_acquire_owned().ok();
-                clients.spawn(client::serve(stream, uid, place, Arc::clone(&answers)));
+                clients.spawn(client::serve(stream, gate.clone(), place, Arc::clone(&answers)));
             }
             // A client's end is its own business; joining frees its memory.
             Some(ended) = clients.join_next() => {

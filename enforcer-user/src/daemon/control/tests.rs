@@ -35,15 +35,16 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        Self::for_uid(nix::unistd::geteuid().as_raw())
+        Self::behind(nix::unistd::geteuid().as_raw(), "/no-such.slice")
     }
 
-    fn for_uid(uid: u32) -> Self {
+    fn behind(uid: u32, root: &str) -> Self {
         let dir = tempfile::tempdir().expect("made");
         let path = dir.path().join("run/control.sock");
         let daemon = Arc::new(Daemon::default());
         let listener = bind(&path).expect("bound");
-        let server = tokio::spawn(serve(listener, uid, Arc::clone(&daemon)));
+        let gate = Gate { uid, root: root.into() };
+        let server = tokio::spawn(serve(listener, gate, Arc::clone(&daemon)));
         Self { _dir: dir, path, daemon, server }
     }
 
@@ -122,7 +123,7 @@ async fn an_endless_line_is_cut_off() {
 
 #[tokio::test]
 async fn another_user_is_turned_away() {
-    let lab = Lab::for_uid(nix::unistd::geteuid().as_raw() + 1);
+    let lab = Lab::behind(nix::unistd::geteuid().as_raw() + 1, "/no-such.slice");
     let reply = read(&mut lab.client().await).await;
     let Reply::Failed { message, .. } = reply else { panic!("answered") };
     assert_eq!(message, "only root may use the control socket");
@@ -186,4 +187,14 @@ async fn a_file_in_the_way_is_left_alone() {
     fs::write(&path, "precious").expect("written");
     assert!(matches!(bind(&path), Err(SocketError::NotASocket(_))));
     assert_eq!(fs::read_to_string(&path).expect("there"), "precious");
+}
+
+#[tokio::test]
+async fn an_agent_is_refused_even_as_root() {
+    // Every cgroup lies below "/": this test process is "an agent".
+    let lab = Lab::behind(nix::unistd::geteuid().as_raw(), "/");
+    let mut client = lab.client().await;
+    let reply = read(&mut client).await;
+    let Reply::Failed { message, .. } = reply else { panic!("let in: {reply:?}") };
+    assert_eq!(message, "agents may not use the control socket");
 }
