@@ -4,7 +4,6 @@ mod credential_errors;
 mod cross_errors;
 mod folders;
 mod meaning;
-mod mutation;
 mod policy_errors;
 mod rule_errors;
 
