@@ -88,12 +88,19 @@ fn read(config: &Path, running: &Settings) -> Result<(InForce, Plan), String> {
     let written = Settings::load(config).map_err(|errors| errors.render(false))?;
     let settings = changed(running, &written);
     if settings != written {
+        // What the next start would refuse is refused now.
+        planned(&written)?;
         tracing::warn!("{}: some of what was changed needs a restart", config.display());
     }
-    let inventory = policy::load(&settings).map_err(|errors| errors.render(false))?;
-    let plan = compile::compile(&inventory, &settings).map_err(|errors| errors.render(false))?;
+    let (inventory, plan) = planned(&settings)?;
     let claims = Claims::of(&plan, &settings.root).map_err(|error| error.to_string())?;
     Ok((InForce { settings, inventory, claims }, plan))
+}
+
+fn planned(settings: &Settings) -> Result<(Inventory, Plan), String> {
+    let inventory = policy::load(settings).map_err(|errors| errors.render(false))?;
+    let plan = compile::compile(&inventory, settings).map_err(|errors| errors.render(false))?;
+    Ok((inventory, plan))
 }
 
 /// Sockets, tables and the enforced root were made at the start and stay.
