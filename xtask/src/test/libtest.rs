@@ -90,11 +90,12 @@ fn environment(
 /// Reads the output of one or more runs of the harness under `name`.
 pub(crate) fn read(name: &str, success: bool, lines: &[String]) -> Outcome {
     let mut outcome = Outcome::default();
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         if let Some(counts) = line.strip_prefix("test result: ") {
             outcome.passed += count(counts, " passed");
+            let failed = failed_tests(&lines[..at]);
+            outcome.failed.extend(failed.map(|test| format!("{name}: {test}")));
         }
-        outcome.failed.extend(failed_test(line).map(|test| format!("{name}: {test}")));
         outcome.skipped.extend(skip(line).filter(|skip| !outcome.skipped.contains(skip)));
     }
     // A test that skips itself has passed as far as the harness knows.
@@ -115,10 +116,11 @@ fn count(counts: &str, what: &str) -> usize {
     before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// The harness heads what a failed test printed with `---- NAME stdout ----`;
-/// it does so for passed ones too, so the verdict's own line is read.
-fn failed_test(line: &str) -> Option<&str> {
-    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+/// The harness ends with a list of what failed, just before its result. The
+/// verdict on a test's own line may be torn apart by what the test printed.
+fn failed_tests(before: &[String]) -> impl Iterator<Item = &str> {
+    let list = before.iter().rev().skip_while(|line| line.is_empty());
+    list.map_while(|line| line.strip_prefix("    "))
 }
 
 fn skip(line: &str) -> Option<Skip> {
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_the_harness_prints_is_counted() {
-        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured";
+        let text = "running 2 tests\ntest a ... ok\ntest b ... noise\nFAILED\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured";
         let outcome = read("x", false, &lines(text));
         assert_eq!((outcome.passed, outcome.failed), (1, vec!["x: b".to_owned()]));
     }
