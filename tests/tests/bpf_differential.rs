@@ -10,9 +10,7 @@ use enforcer_tests::forge::{V4, extension, icmp, tcp, udp, v6};
 use enforcer_tests::naive::Tables;
 use enforcer_tests::{Random, privileged};
 
-const POLICIES: usize = 40;
 const BATCHES: usize = 4;
-const PACKETS: usize = 100;
 const PORTS: [u16; 8] = [1, 53, 442, 443, 444, 8000, 8050, 65_535];
 const PROTOCOLS: [u8; 6] = [0, 1, 6, 17, 47, 58];
 
@@ -23,24 +21,37 @@ fn the_kernel_decides_as_the_tables_do() {
     }
     let mut random = Random::of_test();
     let mut bench = Bench::new("[[allow]]\nto = [\"192.0.2.0/24\"]\nports = [\"any\"]\n");
-    for _ in 0..POLICIES {
+    let (policies, packets) = effort();
+    for _ in 0..policies {
         let policy = policy(&mut random);
         bench.change_policy(&policy);
         let mut tables = Tables::of(&bench.plan.agents[0]);
         for _ in 0..BATCHES {
-            compare_batch(&bench, &tables, &mut random, &policy);
+            compare_batch(&bench, &tables, &mut random, &policy, packets);
         }
         bench.kernel.quarantine(&bench.agent).expect("quarantine the agent");
         tables.quarantined = true;
-        compare_batch(&bench, &tables, &mut random, &policy);
+        compare_batch(&bench, &tables, &mut random, &policy, packets);
         bench.kernel.release(&bench.agent).expect("release the agent");
     }
 }
 
-fn compare_batch(bench: &Bench, tables: &Tables, random: &mut Random, policy: &str) {
+/// How many policies, and packets a batch. An emulated machine takes ten times
+/// as long for each.
+fn effort() -> (usize, usize) {
+    if std::env::var_os("ENFORCER_GUEST").is_some() { (10, 20) } else { (40, 100) }
+}
+
+fn compare_batch(
+    bench: &Bench,
+    tables: &Tables,
+    random: &mut Random,
+    policy: &str,
+    packets: usize,
+) {
     let before = bench.counters();
     let mut wanted = BTreeMap::<Reason, u64>::new();
-    for _ in 0..PACKETS {
+    for _ in 0..packets {
         let packet = packet(random);
         let mut flow = Flow::UNREADABLE;
         let read = parse_into(&packet.as_slice(), &mut flow);
