@@ -29,7 +29,7 @@ impl Leftovers {
                 "bpf" => found.extend(named("pins", point)),
                 _ => {}
             }
-            if point.iter().any(|part| part.to_string_lossy().starts_with(PREFIX)) {
+            if point.iter().any(|part| is_left(&part.to_string_lossy())) {
                 found.insert(format!("mount {}", point.display()));
             }
         }
@@ -49,9 +49,18 @@ fn mount(line: &str) -> Option<(&str, &Path)> {
     Some((fields.next()?, point))
 }
 
+/// A lab's name goes on with its maker's pid: while that one lives, somebody
+/// else's tests are running on this host.
+fn is_left(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(PREFIX) else { return false };
+    let pid = rest.strip_prefix("lab-").and_then(|lab| lab.split('-').next());
+    let is_number = |pid: &&str| pid.parse::<u32>().is_ok();
+    pid.filter(is_number).is_none_or(|pid| !Path::new("/proc").join(pid).exists())
+}
+
 fn named<'a>(kind: &'a str, dir: &Path) -> impl Iterator<Item = String> + 'a {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    let ours = entries.filter(|entry| is_left(&entry.file_name().to_string_lossy()));
     ours.map(move |entry| format!("{kind} {}", entry.path().display()))
 }
 
@@ -79,6 +88,14 @@ mod tests {
         let after =
             Leftovers(BTreeSet::from(["cgroup a".to_owned(), "process 7 enforcer".to_owned()]));
         assert_eq!(after.since(&before), ["process 7 enforcer"]);
+    }
+
+    #[test]
+    fn a_living_processs_lab_is_not_left_behind() {
+        assert!(!is_left(&format!("enforcer-lab-{}-0", std::process::id())));
+        assert!(is_left("enforcer-lab-4294967295-0"));
+        assert!(is_left("enforcer-demo.slice"));
+        assert!(!is_left("agents.slice"));
     }
 
     #[test]
