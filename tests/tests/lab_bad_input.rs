@@ -4,10 +4,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use enforcer_tests::{
-    ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, Random, SINK_PORT, TRIPWIRE, privileged,
+    ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, Random, SINK_PORT, TRIPWIRE, binaries, privileged,
 };
 
 const POLICIES: usize = 40;
@@ -29,11 +30,26 @@ fn a_hundred_malformed_inputs_change_nothing() {
         &format!("{BASIC}{TRIPWIRE}[limits]\npackets = {{ rate = \"2000/s\" }}"),
     );
     let daemon = Daemon::start(&lab);
-    let generation = daemon.json(&["status"])["generation"].clone();
     let mut random = Random::of_test();
     let policy = lab.path("policies.d/worker.toml");
-    refuse_mutations(&daemon, &mut random, &policy, POLICIES);
-    refuse_mutations(&daemon, &mut random, &lab.config(), SETTINGS);
+    let candidate = lab.path("candidate.toml").display().to_string();
+    let config = lab.config().display().to_string();
+    refuse_mutations(
+        &lab,
+        &mut random,
+        &policy,
+        &["--config", &config, "check", &candidate],
+        POLICIES,
+    );
+    refuse_mutations(
+        &lab,
+        &mut random,
+        &lab.config(),
+        &["--config", &candidate, "check"],
+        SETTINGS,
+    );
+    daemon.ok(&["reload"]);
+    let generation = daemon.json(&["status"])["generation"].clone();
     for _ in 0..MESSAGES {
         let message = message(&mut random);
         refuse_message(&lab, &message);
@@ -45,30 +61,28 @@ fn a_hundred_malformed_inputs_change_nothing() {
     agent.expect_refused(&format!("tcp d {FORBIDDEN_V4} {SINK_PORT}"));
 }
 
-/// Spoils `file` in `wanted` ways that `enforcer check` refuses, and shows each
-/// to the daemon.
-fn refuse_mutations(
-    daemon: &Daemon<'_>,
-    random: &mut Random,
-    file: &std::path::Path,
-    wanted: usize,
-) {
+/// Spoils `file` in `wanted` ways that `check` refuses of a copy, and shows
+/// each to the daemon. What stays valid is never shown: it would be obeyed.
+fn refuse_mutations(lab: &Lab, random: &mut Random, file: &Path, check: &[&str], wanted: usize) {
     let good = fs::read(file).expect("read the good file");
+    let candidate = check.iter().find(|word| word.ends_with("candidate.toml"));
+    let candidate = Path::new(candidate.expect("a check of the candidate"));
     let mut refused = 0;
     for _ in 0..TRIES {
-        fs::write(file, mutated(&good, random)).expect("spoil the file");
-        if daemon.enforcer(&["check"]).status.success() {
+        let bad = mutated(&good, random);
+        fs::write(candidate, &bad).expect("write the candidate");
+        let output = lab.command(binaries::enforcer()).args(check).output().expect("run check");
+        if output.status.success() {
             continue;
         }
-        let output = daemon.enforcer(&["reload"]);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            !output.status.success(),
-            "accepted: {}",
-            fs::read_to_string(file).unwrap_or_default()
-        );
+        let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains("error: ") && text.contains("--> /"), "names no place: {output:?}");
         assert!(!text.contains("panicked"), "{text}");
+        fs::write(file, &bad).expect("spoil the file");
+        // Not by `enforcer reload`: it reads the settings itself to find the daemon.
+        let answer = tell(lab, br#"{"request":"reload"}"#);
+        let refusal = answer.contains("\"failed\"") && answer.contains("stays in force");
+        assert!(refusal, "{answer} to {}", String::from_utf8_lossy(&bad));
         refused += 1;
         if refused == wanted {
             break;
@@ -120,12 +134,18 @@ fn message(random: &mut Random) -> Vec<u8> {
 
 /// The daemon answers with a failure or hangs up; it never obeys.
 fn refuse_message(lab: &Lab, message: &[u8]) {
+    let answer = tell(lab, message);
+    let shown = String::from_utf8_lossy(message);
+    assert!(answer.is_empty() || answer.contains("\"failed\""), "{shown}: {answer}");
+}
+
+/// Says a line to the control socket; the line that comes back, if any.
+fn tell(lab: &Lab, message: &[u8]) -> String {
     let mut stream = UnixStream::connect(lab.path("control.sock")).expect("the daemon listens");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
     let _sent = stream.write_all(message).and_then(|()| stream.write_all(b"\n"));
     let mut answer = String::new();
     let read = BufReader::new(stream).read_line(&mut answer);
-    let shown = String::from_utf8_lossy(message);
-    assert!(read.is_ok(), "no answer to {shown}: {read:?}");
-    assert!(answer.is_empty() || answer.contains("\"failed\""), "{shown}: {answer}");
+    assert!(read.is_ok(), "no answer to {}: {read:?}", String::from_utf8_lossy(message));
+    answer
 }
