@@ -8,8 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use enforcer_tests::{
-    ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, Random, SINK_PORT, TRIPWIRE, binaries, privileged,
+    ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, Random, SINK_PORT, TRIPWIRE, privileged,
 };
+use enforcer_user::config::Settings;
+use enforcer_user::policy::load_files;
 
 const POLICIES: usize = 40;
 const SETTINGS: usize = 30;
@@ -32,22 +34,13 @@ fn a_hundred_malformed_inputs_change_nothing() {
     let daemon = Daemon::start(&lab);
     let mut random = Random::of_test();
     let policy = lab.path("policies.d/worker.toml");
-    let candidate = lab.path("candidate.toml").display().to_string();
-    let config = lab.config().display().to_string();
-    refuse_mutations(
-        &lab,
-        &mut random,
-        &policy,
-        &["--config", &config, "check", &candidate],
-        POLICIES,
-    );
-    refuse_mutations(
-        &lab,
-        &mut random,
-        &lab.config(),
-        &["--config", &candidate, "check"],
-        SETTINGS,
-    );
+    let settings = Settings::load(&lab.config()).expect("the lab's settings are valid");
+    refuse_mutations(&lab, &mut random, &policy, POLICIES, |path| {
+        load_files(&[path.to_owned()], &settings).is_err()
+    });
+    refuse_mutations(&lab, &mut random, &lab.config(), SETTINGS, |path| {
+        Settings::load(path).is_err()
+    });
     daemon.ok(&["reload"]);
     let generation = daemon.json(&["status"])["generation"].clone();
     for _ in 0..MESSAGES {
@@ -61,28 +54,30 @@ fn a_hundred_malformed_inputs_change_nothing() {
     agent.expect_refused(&format!("tcp d {FORBIDDEN_V4} {SINK_PORT}"));
 }
 
-/// Spoils `file` in `wanted` ways that `check` refuses of a copy, and shows
-/// each to the daemon. What stays valid is never shown: it would be obeyed.
-fn refuse_mutations(lab: &Lab, random: &mut Random, file: &Path, check: &[&str], wanted: usize) {
-    let good = fs::read(file).expect("read the good file");
-    let candidate = check.iter().find(|word| word.ends_with("candidate.toml"));
-    let candidate = Path::new(candidate.expect("a check of the candidate"));
+/// Spoils `file` in `wanted` ways that are `malformed` in a copy, and shows each
+/// to the daemon. What stays valid is never shown: it would be obeyed.
+fn refuse_mutations(
+    lab: &Lab,
+    random: &mut Random,
+    file: &Path,
+    wanted: usize,
+    malformed: impl Fn(&Path) -> bool,
+) {
+    let (good, candidate) =
+        (fs::read(file).expect("read the good file"), lab.path("candidate.toml"));
     let mut refused = 0;
     for _ in 0..TRIES {
         let bad = mutated(&good, random);
-        fs::write(candidate, &bad).expect("write the candidate");
-        let output = lab.command(binaries::enforcer()).args(check).output().expect("run check");
-        if output.status.success() {
+        fs::write(&candidate, &bad).expect("write the candidate");
+        if !malformed(&candidate) {
             continue;
         }
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(text.contains("error: ") && text.contains("--> /"), "names no place: {output:?}");
-        assert!(!text.contains("panicked"), "{text}");
         fs::write(file, &bad).expect("spoil the file");
         // Not by `enforcer reload`: it reads the settings itself to find the daemon.
         let answer = tell(lab, br#"{"request":"reload"}"#);
-        let refusal = answer.contains("\"failed\"") && answer.contains("stays in force");
-        assert!(refusal, "{answer} to {}", String::from_utf8_lossy(&bad));
+        let clear = ["\"failed\"", "error: ", "--> /", "stays in force"];
+        let shown = String::from_utf8_lossy(&bad);
+        assert!(clear.iter().all(|words| answer.contains(words)), "{answer} to {shown}");
         refused += 1;
         if refused == wanted {
             break;
