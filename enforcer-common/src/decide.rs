@@ -28,8 +28,36 @@ pub trait PolicyTables {
     fn port_list(&self, key: &PrefixKey) -> Option<PortList>;
     /// One port rule.
     fn port_rule(&self, index: u32) -> Option<PortRule>;
+    /// The first rule of a list that matches. The kernel has its own way: the
+    /// verifier would follow each turn of this loop to the program's end.
+    fn first_match(&self, list: PortList, flow: &Flow) -> Found {
+        for i in 0..list.count.min(MAX_PORT_RULES) {
+            let Some(rule) = self.port_rule(list.first + i) else {
+                return Found { reason: Reason::Internal, rule: NO_RULE };
+            };
+            if rule.matches(flow) {
+                return Found { reason: rule.reason(), rule: rule.rule };
+            }
+        }
+        Found::NOTHING
+    }
     /// Charges `units`; `false` refuses and charges nothing.
     fn charge(&self, slot: u32, which: Charge, cap: &Cap, units: u64) -> bool;
+}
+
+/// What a list of port rules says of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// [`Reason::Rule`], [`Reason::DenyRule`], [`Reason::NoPort`], or
+    /// [`Reason::Internal`] for a list that names what is not there.
+    pub reason: Reason,
+    /// The rule that matched, or [`NO_RULE`].
+    pub rule: u32,
+}
+
+impl Found {
+    /// No rule of the list matches.
+    pub const NOTHING: Self = Self { reason: Reason::NoPort, rule: NO_RULE };
 }
 
 /// A verdict with what it rests on.
@@ -169,19 +197,8 @@ fn match_rules(tables: &impl PolicyTables, policy_id: u32, flow: &Flow) -> Decis
     let Some(list) = tables.port_list(&key).filter(|list| list.count != 0) else {
         return Decision::deny(Reason::NoRule);
     };
-    for i in 0..MAX_PORT_RULES {
-        if i >= list.count {
-            return Decision::deny(Reason::NoPort);
-        }
-        let Some(rule) = tables.port_rule(list.first + i) else {
-            return Decision::deny(Reason::Internal);
-        };
-        if rule.matches(flow) {
-            let reason = if rule.allow == 1 { Reason::Rule } else { Reason::DenyRule };
-            return Decision::by_rule(reason, rule.rule);
-        }
-    }
-    Decision::deny(Reason::NoPort)
+    let Found { reason, rule } = tables.first_match(list, flow);
+    Decision::by_rule(reason, rule)
 }
 
 /// Charges what this hook sees: `connect` the connection, egress the packet.
@@ -211,6 +228,12 @@ fn exhausted_cap(
 }
 
 impl PortRule {
+    /// What a flow that matches is told.
+    #[inline(always)]
+    pub const fn reason(&self) -> Reason {
+        if self.allow == 1 { Reason::Rule } else { Reason::DenyRule }
+    }
+
     /// Whether the flow's protocol and port are in this rule.
     #[inline(always)]
     pub fn matches(&self, flow: &Flow) -> bool {

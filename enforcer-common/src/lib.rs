@@ -21,7 +21,7 @@ mod vocabulary;
 pub use abi::ABI_VERSION;
 pub use address::Address;
 pub use cap::{Cap, Meter, TICKS_PER_NS};
-pub use decide::{Charge, Decision, PolicyTables, Socket, decide, decide_socket};
+pub use decide::{Charge, Decision, Found, PolicyTables, Socket, decide, decide_socket};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
 pub use header::{Packet, parse, parse_into};
 pub use layout::{

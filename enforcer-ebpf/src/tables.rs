@@ -1,12 +1,14 @@
 //! [`PolicyTables`] over BPF maps.
 
+use core::ffi::c_void;
 use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::maps::lpm_trie::Key;
 use enforcer_common::{
-    AgentLimits, AgentState, BANKS, Cap, Charge, Control, PolicyTables, PortList, PortRule,
-    PrefixKey,
+    AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, MAX_PORT_RULES, NO_RULE,
+    PolicyTables, PortList, PortRule, PrefixKey, Reason,
 };
 
 use crate::atomic::Cell;
@@ -36,6 +38,32 @@ pub(crate) fn state(slot: u32) -> Option<*mut AgentState> {
     STATES.get_ptr_mut(slot)
 }
 
+/// A walk over a port list, between the turns of `bpf_loop`.
+#[repr(C)]
+struct Search {
+    flow: Flow,
+    first: u32,
+    rule: u32,
+    reason: Reason,
+}
+
+/// One turn; 1 ends the walk (kernel: `bpf_loop` in `kernel/bpf/bpf_iter.c`).
+/// Verified once, and not once for each of the turns.
+unsafe extern "C" fn visit(turn: u32, search: *mut Search) -> i64 {
+    // SAFETY: bpf_loop hands back the pointer given to it.
+    let search = unsafe { &mut *search };
+    let Some(rule) = PORT_RULES.get(search.first.wrapping_add(turn)) else {
+        search.reason = Reason::Internal;
+        return 1;
+    };
+    if !rule.matches(&search.flow) {
+        return 0;
+    }
+    search.reason = rule.reason();
+    search.rule = rule.rule;
+    1
+}
+
 impl PolicyTables for KernelTables {
     #[inline(always)]
     fn limits(&self, slot: u32) -> Option<&AgentLimits> {
@@ -62,6 +90,17 @@ impl PolicyTables for KernelTables {
     #[inline(always)]
     fn port_rule(&self, index: u32) -> Option<PortRule> {
         PORT_RULES.get(index).copied()
+    }
+
+    #[inline(always)]
+    fn first_match(&self, list: PortList, flow: &Flow) -> Found {
+        let mut search =
+            Search { flow: *flow, first: list.first, rule: NO_RULE, reason: Reason::NoPort };
+        let count = if list.count < MAX_PORT_RULES { list.count } else { MAX_PORT_RULES };
+        // SAFETY: `visit` has the signature that bpf_loop calls, and `search`
+        // outlives the call.
+        unsafe { bpf_loop(count, visit as *mut c_void, (&raw mut search).cast(), 0) };
+        Found { reason: search.reason, rule: search.rule }
     }
 
     #[inline(always)]

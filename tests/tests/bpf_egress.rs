@@ -105,24 +105,20 @@ fn addresses() -> Vec<Case> {
 fn headers_v4() -> Vec<Case> {
     let with = |options: &[u8]| v4("192.0.2.1", options, 0, 17, &udp(8000, 4));
     let fragment = |field| v4("192.0.2.1", &[], field, 17, &udp(8000, 4));
-    let hidden = {
-        // 24 bytes of header whose options spell an allowed port where a
-        // parser that ignores IHL would look; as options they overrun it.
-        let mut options = udp(8000, 0)[..4].to_vec();
-        options[0] = 1;
-        options[1] = 1;
-        v4("192.0.2.1", &options, 0, 17, &udp(9999, 4))
-    };
+    // An option whose body spells an allowed port where a parser that ignores
+    // IHL would look for one.
+    let hidden = v4("192.0.2.1", &[30, 8, 0x1f, 0x40, 0, 0, 0, 0], 0, 17, &udp(9999, 4));
     let mut short_ihl = v4("192.0.2.1", &[], 0, 17, &udp(8000, 4));
     short_ihl[0] = 0x44;
     vec![
         ("no-operation options", with(&[1, 1, 1, 0]), Allow, Reason::Rule),
         ("40 bytes of options", with(&[1; 40]), Allow, Reason::Rule),
         ("router alert", with(&[148, 4, 0, 0]), Allow, Reason::Rule),
-        ("a port hidden by options", hidden, Deny, Reason::UnreadableHeader),
+        ("a port hidden by options", hidden, Deny, Reason::NoPort),
         ("loose source route", with(&[131, 7, 4, 10, 0, 0, 9, 0]), Deny, Reason::SourceRoute),
         ("strict source route", with(&[137, 7, 4, 10, 0, 0, 9, 0]), Deny, Reason::SourceRoute),
         ("source route after no-ops", with(&[1, 1, 131, 3, 4, 0, 0, 0]), Deny, Reason::SourceRoute),
+        ("an option past the header", with(&[148, 8, 0, 0]), Deny, Reason::UnreadableHeader),
         ("an option of length 0", with(&[148, 0, 0, 0]), Deny, Reason::UnreadableHeader),
         ("an option of length 1", with(&[148, 1, 0, 0]), Deny, Reason::UnreadableHeader),
         ("a header of 16 bytes", short_ihl, Deny, Reason::UnreadableHeader),
@@ -158,8 +154,7 @@ fn headers_v6() -> Vec<Case> {
 fn truncated() -> Vec<Case> {
     let whole = v4("192.0.2.1", &[], 0, 17, &udp(8000, 4));
     let whole6 = chained(&[]);
-    let mut long_ihl = whole[..24].to_vec();
-    long_ihl[0] = 0x4f;
+    let options = v4("192.0.2.1", &[1; 40], 0, 17, &udp(8000, 4));
     let mut version5 = whole.clone();
     version5[0] = 0x55;
     vec![
@@ -168,7 +163,7 @@ fn truncated() -> Vec<Case> {
         ("IPv4 without ports", whole[..20].to_vec(), Deny, Reason::Truncated),
         ("IPv4 with half the ports", whole[..23].to_vec(), Deny, Reason::Truncated),
         ("IPv4 with just the ports", whole[..24].to_vec(), Allow, Reason::Rule),
-        ("options past the end", long_ihl, Deny, Reason::Truncated),
+        ("options past the end", options[..24].to_vec(), Deny, Reason::Truncated),
         ("half an IPv6 header", whole6[..30].to_vec(), Deny, Reason::Truncated),
         ("IPv6 without ports", whole6[..40].to_vec(), Deny, Reason::Truncated),
         ("ICMP without a byte", v4("192.0.2.1", &[], 0, 1, &[]), Deny, Reason::Truncated),

@@ -4,11 +4,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use enforcer_tests::{
     ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, Random, SINK_PORT, TRIPWIRE, privileged,
 };
+use enforcer_user::config::Settings;
+use enforcer_user::policy::load_files;
 
 const POLICIES: usize = 40;
 const SETTINGS: usize = 30;
@@ -29,11 +32,17 @@ fn a_hundred_malformed_inputs_change_nothing() {
         &format!("{BASIC}{TRIPWIRE}[limits]\npackets = {{ rate = \"2000/s\" }}"),
     );
     let daemon = Daemon::start(&lab);
-    let generation = daemon.json(&["status"])["generation"].clone();
     let mut random = Random::of_test();
     let policy = lab.path("policies.d/worker.toml");
-    refuse_mutations(&daemon, &mut random, &policy, POLICIES);
-    refuse_mutations(&daemon, &mut random, &lab.config(), SETTINGS);
+    let settings = Settings::load(&lab.config()).expect("the lab's settings are valid");
+    refuse_mutations(&lab, &mut random, &policy, POLICIES, |path| {
+        load_files(&[path.to_owned()], &settings).is_err()
+    });
+    refuse_mutations(&lab, &mut random, &lab.config(), SETTINGS, |path| {
+        Settings::load(path).is_err()
+    });
+    daemon.ok(&["reload"]);
+    let generation = daemon.json(&["status"])["generation"].clone();
     for _ in 0..MESSAGES {
         let message = message(&mut random);
         refuse_message(&lab, &message);
@@ -45,30 +54,30 @@ fn a_hundred_malformed_inputs_change_nothing() {
     agent.expect_refused(&format!("tcp d {FORBIDDEN_V4} {SINK_PORT}"));
 }
 
-/// Spoils `file` in `wanted` ways that `enforcer check` refuses, and shows each
-/// to the daemon.
+/// Spoils `file` in `wanted` ways that are `malformed` in a copy, and shows each
+/// to the daemon. What stays valid is never shown: it would be obeyed.
 fn refuse_mutations(
-    daemon: &Daemon<'_>,
+    lab: &Lab,
     random: &mut Random,
-    file: &std::path::Path,
+    file: &Path,
     wanted: usize,
+    malformed: impl Fn(&Path) -> bool,
 ) {
-    let good = fs::read(file).expect("read the good file");
+    let (good, candidate) =
+        (fs::read(file).expect("read the good file"), lab.path("candidate.toml"));
     let mut refused = 0;
     for _ in 0..TRIES {
-        fs::write(file, mutated(&good, random)).expect("spoil the file");
-        if daemon.enforcer(&["check"]).status.success() {
+        let bad = mutated(&good, random);
+        fs::write(&candidate, &bad).expect("write the candidate");
+        if !malformed(&candidate) {
             continue;
         }
-        let output = daemon.enforcer(&["reload"]);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            !output.status.success(),
-            "accepted: {}",
-            fs::read_to_string(file).unwrap_or_default()
-        );
-        assert!(text.contains("error: ") && text.contains("--> /"), "names no place: {output:?}");
-        assert!(!text.contains("panicked"), "{text}");
+        fs::write(file, &bad).expect("spoil the file");
+        // Not by `enforcer reload`: it reads the settings itself to find the daemon.
+        let answer = tell(lab, br#"{"request":"reload"}"#);
+        let clear = ["\"failed\"", "error: ", "--> /", "stays in force"];
+        let shown = String::from_utf8_lossy(&bad);
+        assert!(clear.iter().all(|words| answer.contains(words)), "{answer} to {shown}");
         refused += 1;
         if refused == wanted {
             break;
@@ -120,12 +129,18 @@ fn message(random: &mut Random) -> Vec<u8> {
 
 /// The daemon answers with a failure or hangs up; it never obeys.
 fn refuse_message(lab: &Lab, message: &[u8]) {
+    let answer = tell(lab, message);
+    let shown = String::from_utf8_lossy(message);
+    assert!(answer.is_empty() || answer.contains("\"failed\""), "{shown}: {answer}");
+}
+
+/// Says a line to the control socket; the line that comes back, if any.
+fn tell(lab: &Lab, message: &[u8]) -> String {
     let mut stream = UnixStream::connect(lab.path("control.sock")).expect("the daemon listens");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
     let _sent = stream.write_all(message).and_then(|()| stream.write_all(b"\n"));
     let mut answer = String::new();
     let read = BufReader::new(stream).read_line(&mut answer);
-    let shown = String::from_utf8_lossy(message);
-    assert!(read.is_ok(), "no answer to {shown}: {read:?}");
-    assert!(answer.is_empty() || answer.contains("\"failed\""), "{shown}: {answer}");
+    assert!(read.is_ok(), "no answer to {}: {read:?}", String::from_utf8_lossy(message));
+    answer
 }

@@ -68,12 +68,20 @@ fn files_of(source: &Path, module: &str) -> Vec<PathBuf> {
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
+        if is_test(&path) {
+            continue;
+        }
         if path.is_dir() {
             walk(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }
+}
+
+/// Tests may look around: `tests/`, `tests.rs`, `x_tests.rs`.
+fn is_test(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"))
 }
 
 /// First parts of all `crate::…` paths, comments left out.
