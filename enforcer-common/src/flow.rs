@@ -74,6 +74,6 @@ impl Flow {
     /// Whether this goes to the self-check's own destination.
     #[inline(always)]
     pub fn is_canary(&self) -> bool {
-        self.destination == CANARY_V4 || self.destination == CANARY_V6
+        self.destination.is(&CANARY_V4) | self.destination.is(&CANARY_V6)
     }
 }

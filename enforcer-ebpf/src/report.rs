@@ -97,14 +97,29 @@ pub(crate) fn record(
     }
 }
 
-/// Completes and sends a record, and notes a violation. Its own function: the
-/// stack of the packet's path stays small.
-#[inline(never)]
+/// Completes and sends a record, and notes a violation.
+#[inline(always)]
 pub(crate) fn tell(record: &mut Record, flow: &Flow, is_violation: bool) {
-    let Some(tables) = KernelTables::open() else { return };
-    let (Some(state), Some(limits)) = (state(record.slot), tables.limits(record.slot)) else {
-        return;
+    // The result is the verifier's wish, not ours: global functions return one.
+    let _ = enforcer_tell(record, flow, u32::from(is_violation));
+}
+
+/// A global function: the verifier checks it once and by itself, and not again
+/// on every path that leads to it; and the stack of the packet's path stays
+/// small. That is why its pointers may be null here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, is_violation: u32) -> u32 {
+    // SAFETY: the only caller passes two references; the verifier checks that
+    // what they point to is as large as their types.
+    let (Some(record), Some(flow)) = (unsafe { record.as_mut() }, unsafe { flow.as_ref() }) else {
+        return 0;
     };
+    let Some(tables) = KernelTables::open() else { return 0 };
+    let (Some(state), Some(limits)) = (state(record.slot), tables.limits(record.slot)) else {
+        return 0;
+    };
+    let is_violation = is_violation != 0;
     // SAFETY: no preconditions.
     record.ktime_ns = unsafe { bpf_ktime_get_ns() };
     record.policy_id = limits.policy_id;
@@ -115,6 +130,7 @@ pub(crate) fn tell(record: &mut Record, flow: &Flow, is_violation: bool) {
     if is_violation && record.slot != SLOT_UNBOUND {
         trip(record, state, limits);
     }
+    0
 }
 
 #[inline(always)]

@@ -102,6 +102,13 @@ fn addresses() -> Vec<Case> {
     ]
 }
 
+/// One option of a kind nobody knows, `len` bytes long.
+fn one_option(len: u8) -> Vec<u8> {
+    let mut option = vec![0; usize::from(len)];
+    option[..2].copy_from_slice(&[30, len]);
+    option
+}
+
 fn headers_v4() -> Vec<Case> {
     let with = |options: &[u8]| v4("192.0.2.1", options, 0, 17, &udp(8000, 4));
     let fragment = |field| v4("192.0.2.1", &[], field, 17, &udp(8000, 4));
@@ -112,7 +119,8 @@ fn headers_v4() -> Vec<Case> {
     short_ihl[0] = 0x44;
     vec![
         ("no-operation options", with(&[1, 1, 1, 0]), Allow, Reason::Rule),
-        ("40 bytes of options", with(&[1; 40]), Allow, Reason::Rule),
+        ("40 bytes of options", with(&one_option(40)), Allow, Reason::Rule),
+        ("40 options", with(&[1; 40]), Deny, Reason::UnreadableHeader),
         ("router alert", with(&[148, 4, 0, 0]), Allow, Reason::Rule),
         ("a port hidden by options", hidden, Deny, Reason::NoPort),
         ("loose source route", with(&[131, 7, 4, 10, 0, 0, 9, 0]), Deny, Reason::SourceRoute),
@@ -154,7 +162,7 @@ fn headers_v6() -> Vec<Case> {
 fn truncated() -> Vec<Case> {
     let whole = v4("192.0.2.1", &[], 0, 17, &udp(8000, 4));
     let whole6 = chained(&[]);
-    let options = v4("192.0.2.1", &[1; 40], 0, 17, &udp(8000, 4));
+    let options = v4("192.0.2.1", &one_option(40), 0, 17, &udp(8000, 4));
     let mut version5 = whole.clone();
     version5[0] = 0x55;
     vec![

@@ -91,12 +91,20 @@ fn neither_version_4_nor_6_is_not_ip() {
 #[test]
 fn ports_stand_behind_the_options_not_at_byte_20() {
     for words in 1..=10 {
-        let options = vec![1; words * 4];
-        assert_eq!(read(&v4(6, &options, &PORTS)), Ok((V4, 6, 443)), "{words} words of NOP");
+        // One option of a kind nobody knows, as long as they all are.
+        let mut options = vec![0; words * 4];
+        options[..2].copy_from_slice(&[30, options.len() as u8]);
+        assert_eq!(read(&v4(6, &options, &PORTS)), Ok((V4, 6, 443)), "{words} words of options");
     }
     // Without following IHL this would be port 80.
     let bait = [1, 1, 0, 80];
     assert_eq!(read(&v4(6, &bait, &PORTS)), Ok((V4, 6, 443)));
+}
+
+#[test]
+fn ten_options_are_followed_and_a_longer_list_is_refused() {
+    assert_eq!(read(&v4(6, &[1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], &PORTS)), Ok((V4, 6, 443)));
+    assert_eq!(read(&v4(6, &[1; 12], &PORTS)), Err(Reason::UnreadableHeader));
 }
 
 #[test]

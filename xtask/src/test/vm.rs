@@ -14,7 +14,7 @@ use crate::test::{initramfs, within};
 use crate::workspace::Workspace;
 
 /// Longest time for everything in the guest.
-const SECONDS: u32 = 1200;
+const SECONDS: u32 = 1500;
 
 /// Boots the guest, lets it run the tests, and reads its serial console.
 pub(crate) fn run(workspace: &Workspace, built: &Built) -> Result<Outcome> {
