@@ -93,7 +93,8 @@ fn ports_stand_behind_the_options_not_at_byte_20() {
     for words in 1..=10 {
         // One option of a kind nobody knows, as long as they all are.
         let mut options = vec![0; words * 4];
-        options[..2].copy_from_slice(&[30, options.len() as u8]);
+        options[0] = 30;
+        options[1] = u8::try_from(options.len()).expect("at most 40");
         assert_eq!(read(&v4(6, &options, &PORTS)), Ok((V4, 6, 443)), "{words} words of options");
     }
     // Without following IHL this would be port 80.

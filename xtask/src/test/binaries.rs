@@ -12,8 +12,8 @@ use crate::workspace::Workspace;
 
 /// Not run in the guest, which is ten times slower: what measures rates, and
 /// what starts many daemons to try things that do not depend on the kernel.
-const NOT_IN_GUEST: [&str; 5] =
-    ["lab_bad_input", "lab_caps", "lab_flood", "lab_operate", "lab_reload"];
+const NOT_IN_GUEST: [&str; 6] =
+    ["lab_bad_input", "lab_caps", "lab_fail_closed", "lab_flood", "lab_operate", "lab_reload"];
 
 /// A compiled test binary.
 #[derive(Clone, Debug)]
