@@ -70,6 +70,8 @@ impl Failure {
             Self::HungUp => ExitCode::SUCCESS,
             Self::Reported(code) => ExitCode::from(*code as u8),
             Self::Error { code, message, hint } => {
+                // The daemon sends its diagnostics as it would print them.
+                let message = message.strip_prefix("error: ").unwrap_or(message);
                 say("error", AnsiColor::Red, message);
                 if let Some(hint) = hint {
                     say("hint", AnsiColor::Cyan, hint);
