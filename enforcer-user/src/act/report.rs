@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::clock;
 use super::outbox::Row;
 use crate::events::{Event, EventKind};
 
@@ -90,22 +89,6 @@ impl Teller {
 }
 
 fn event(kind: EventKind, agent: Option<&str>, reason: &str, message: String) -> Event {
-    Event {
-        time: clock::wall(),
-        seq: 0,
-        kind,
-        agent: agent.map(Into::into),
-        verdict: None,
-        reason: Some(reason.into()),
-        hook: None,
-        proto: None,
-        destination: None,
-        process: None,
-        rule: None,
-        policy_generation: 0,
-        credentials: Vec::new(),
-        suppressed: 0,
-        message: Some(message),
-        ktime_ns: 0,
-    }
+    let agent = agent.map(Into::into);
+    Event { agent, reason: Some(reason.into()), ..Event::now(kind, message) }
 }

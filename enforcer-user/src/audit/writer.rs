@@ -173,24 +173,7 @@ fn urgent(kind: EventKind) -> bool {
 
 /// An entry the log makes about itself.
 pub(super) fn own_event(kind: EventKind, reason: &str, message: String) -> Event {
-    Event {
-        time: OffsetDateTime::now_utc(),
-        seq: 0,
-        kind,
-        agent: None,
-        verdict: None,
-        reason: Some(reason.into()),
-        hook: None,
-        proto: None,
-        destination: None,
-        process: None,
-        rule: None,
-        policy_generation: 0,
-        credentials: Vec::new(),
-        suppressed: 0,
-        message: Some(message),
-        ktime_ns: 0,
-    }
+    Event { reason: Some(reason.into()), ..Event::now(kind, message) }
 }
 
 fn lost_event(message: String) -> Event {
