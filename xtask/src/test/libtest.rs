@@ -83,6 +83,8 @@ fn environment(
     ];
     let promtool = Some(workspace.tools().join("promtool")).filter(|promtool| promtool.is_file());
     variables.extend(promtool.map(|promtool| ("ENFORCER_PROMTOOL", promtool)));
+    let oidc = Some(workspace.tools().join("oidc")).filter(|oidc| oidc.is_dir());
+    variables.extend(oidc.map(|oidc| ("ENFORCER_TEST_OIDC_DIR", oidc)));
     variables.extend(built.program("enforcer").map(|path| ("ENFORCER_BIN", path.to_path_buf())));
     variables
 }
@@ -125,7 +127,8 @@ fn failed_tests(before: &[String]) -> impl Iterator<Item = &str> {
 
 fn skip(line: &str) -> Option<Skip> {
     if let Some((_, said)) = line.split_once("SKIP: ") {
-        let (test, reason) = said.split_once(": ")?;
+        // A skip that does not say of which test is a skip all the same.
+        let (test, reason) = said.split_once(": ").unwrap_or(("a nameless test", said));
         return Some(Skip { test: test.to_owned(), reason: reason.to_owned(), allowed: None });
     }
     let (test, reason) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
@@ -157,6 +160,13 @@ mod tests {
             outcome.skipped,
             [Skip { test: "a".to_owned(), reason: "no vsock here".to_owned(), allowed: None }]
         );
+    }
+
+    #[test]
+    fn a_skip_without_a_name_is_counted() {
+        let outcome =
+            read("x", true, &lines("SKIP: no server\ntest result: ok. 1 passed; 0 failed"));
+        assert_eq!(outcome.skipped.len(), 1);
     }
 
     #[test]
