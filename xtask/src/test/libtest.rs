@@ -96,7 +96,7 @@ pub(crate) fn read(name: &str, success: bool, lines: &[String]) -> Outcome {
         if let Some(counts) = line.strip_prefix("test result: ") {
             outcome.passed += count(counts, " passed");
             let failed = failed_tests(&lines[..at]);
-            outcome.failed.extend(failed.map(|test| format!("{name}: {test}")));
+            outcome.failed.extend(failed.iter().map(|test| format!("{name}: {test}")));
         }
         outcome.skipped.extend(skip(line).filter(|skip| !outcome.skipped.contains(skip)));
     }
@@ -120,9 +120,15 @@ fn count(counts: &str, what: &str) -> usize {
 
 /// The harness ends with a list of what failed, just before its result. The
 /// verdict on a test's own line may be torn apart by what the test printed.
-fn failed_tests(before: &[String]) -> impl Iterator<Item = &str> {
-    let list = before.iter().rev().skip_while(|line| line.is_empty());
-    list.map_while(|line| line.strip_prefix("    "))
+/// With `--show-output` a list of successes stands there when nothing failed.
+fn failed_tests(before: &[String]) -> Vec<&str> {
+    let mut upwards = before.iter().rev().skip_while(|line| line.is_empty()).peekable();
+    let mut list = Vec::new();
+    while let Some(test) = upwards.peek().and_then(|line| line.strip_prefix("    ")) {
+        list.push(test);
+        upwards.next();
+    }
+    if upwards.next().is_some_and(|title| title == "failures:") { list } else { Vec::new() }
 }
 
 fn skip(line: &str) -> Option<Skip> {
@@ -160,6 +166,15 @@ mod tests {
             outcome.skipped,
             [Skip { test: "a".to_owned(), reason: "no vsock here".to_owned(), allowed: None }]
         );
+    }
+
+    #[test]
+    fn a_list_of_successes_is_no_list_of_failures() {
+        let end = "\ntest result: ok. 1 passed; 0 failed";
+        let good = read("x", true, &lines(&format!("successes:\n\nsuccesses:\n    a\n{end}")));
+        assert_eq!((good.passed, good.failed.len()), (1, 0));
+        let bad = read("x", false, &lines(&format!("failures:\n\nfailures:\n    a\n{end}")));
+        assert_eq!(bad.failed, ["x: a"]);
     }
 
     #[test]
