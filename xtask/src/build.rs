@@ -76,7 +76,8 @@ fn write_if_changed(path: &PathBuf, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
 }
 
-fn userland(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
+/// Compiles the `enforcer` binary with the kernel programs in it.
+pub(crate) fn userland(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
     let mut command = shell::cargo();
     // Without `--package`: the same feature set as `cargo test` of the workspace, so nothing compiles twice.
     command.args(["build", "--bin", "enforcer"]).current_dir(workspace.root());

@@ -56,6 +56,12 @@ impl Built {
             .map(PathBuf::as_path)
             .find(|path| path.file_name().is_some_and(|file| file == name))
     }
+
+    /// Takes `path` in place of the program with the same name.
+    pub(crate) fn replace_program(&mut self, path: PathBuf) {
+        self.programs.retain(|known| known.file_name() != path.file_name());
+        self.programs.push(path);
+    }
 }
 
 /// One cargo call for the whole workspace, programs and tests together:

@@ -36,7 +36,8 @@ pub(crate) struct Options {
     /// Seconds that each fuzz target runs.
     #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
-    /// The flood of denied packets lasts 60 s instead of 10 s.
+    /// The flood of denied packets lasts 60 s instead of 10 s, in front of a
+    /// daemon built with `--release` whose use of the processor is judged.
     #[arg(long)]
     pub(crate) long: bool,
 }
@@ -53,7 +54,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let tiers = Tier::chosen(&options.tiers);
     refuse_without_root(&tiers)?;
     prepare(workspace, &tiers)?;
-    let built = binaries::build(workspace)?;
+    let mut built = binaries::build(workspace)?;
+    if options.long {
+        built.replace_program(build::userland(workspace, &build::Options { release: true })?);
+    }
     let before = Leftovers::look(&built)?;
     let mut summary = Summary::default();
     for tier in tiers {
