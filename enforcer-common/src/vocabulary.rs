@@ -113,6 +113,55 @@ vocabulary! {
         Sendmsg6 = 4 => "sendmsg6",
         /// `cgroup/sock_create`: a socket is being made.
         SockCreate = 5 => "sock_create",
+        /// `cgroup_skb/ingress`: a packet that reaches a socket of the agent.
+        Ingress = 6 => "ingress",
+        /// `cgroup/setsockopt`: an option that changes where packets go.
+        Setsockopt = 7 => "setsockopt",
+        /// `cgroup/dev`: a device file is opened or made.
+        Device = 8 => "device",
+        /// `cgroup/sysctl`: a kernel setting is written.
+        Sysctl = 9 => "sysctl",
+        /// `cgroup/connect_unix`: `connect(2)` to a Unix socket.
+        ConnectUnix = 10 => "connect_unix",
+        /// `cgroup/sendmsg_unix`: a datagram to a Unix socket.
+        SendmsgUnix = 11 => "sendmsg_unix",
+        /// `lsm/socket_create`: sockets of families that `sock_create` never sees.
+        SocketCreate = 12 => "socket_create",
+        /// `lsm/socket_connect`: the caller's cgroup against the socket's.
+        SocketConnect = 13 => "socket_connect",
+        /// `lsm/socket_sendmsg`: likewise, for each send.
+        SocketSendmsg = 14 => "socket_sendmsg",
+        /// `lsm/socket_accept`: likewise, for an inherited listener.
+        SocketAccept = 15 => "socket_accept",
+        /// `lsm/file_receive`: a descriptor that came over a Unix socket.
+        FileReceive = 16 => "file_receive",
+        /// `lsm/unix_stream_connect`: the listener's cgroup.
+        UnixStreamConnect = 17 => "unix_stream_connect",
+        /// `lsm/unix_may_send`: the receiver's cgroup.
+        UnixMaySend = 18 => "unix_may_send",
+        /// `lsm/ptrace_access_check`: tracing a process, or taking its descriptors.
+        PtraceAccessCheck = 19 => "ptrace_access_check",
+        /// `lsm/task_kill`: a signal to a process.
+        TaskKill = 20 => "task_kill",
+        /// `lsm/bpf`: `bpf(2)`.
+        Bpf = 21 => "bpf",
+        /// `lsm/capable`: a privilege is used.
+        Capable = 22 => "capable",
+        /// `lsm/userns_create`: a user namespace is made.
+        UsernsCreate = 23 => "userns_create",
+        /// `lsm/inode_permission`, `lsm/file_permission`: a write to the cgroup
+        /// or bpf file system.
+        InodePermission = 24 => "inode_permission",
+        /// `lsm/inode_unlink`, `lsm/inode_rename`: a pin is removed or moved.
+        InodeUnlink = 25 => "inode_unlink",
+        /// `lsm/sb_mount`, `lsm/move_mount`, `lsm/sb_umount`: a mount is changed.
+        Mount = 26 => "mount",
+        /// `lsm/key_alloc`: the kernel would start a helper outside.
+        KeyAlloc = 27 => "key_alloc",
+        /// `tp_btf/cgroup_attach_task`: a process was moved to another cgroup.
+        CgroupAttachTask = 28 => "cgroup_attach_task",
+        /// `tp_btf/task_newtask`: a process was started in another cgroup.
+        TaskNewtask = 29 => "task_newtask",
     }
 }
 
@@ -125,7 +174,7 @@ impl Hook {
 }
 
 vocabulary! {
-    /// Why a verdict was given. `Rule` is the only reason to allow.
+    /// Why a verdict was given. Only `Rule` and `Reset` allow.
     Reason, "reason", {
         /// The state that zeroed memory spells; also a table that contradicts
         /// itself. Denies.
@@ -162,6 +211,29 @@ vocabulary! {
         Canary = 15 => "canary",
         /// An allow rule names the destination.
         Rule = 16 => "rule",
+        /// An option that sends packets another way, or that makes the kernel send.
+        SocketOption = 17 => "socket-option",
+        /// A device that carries packets or memory past the hooks.
+        Device = 18 => "device",
+        /// A kernel setting that is not the agent's to change.
+        KernelSetting = 19 => "kernel-setting",
+        /// A Unix socket outside the agent's cgroup that its policy does not name.
+        UnixPeer = 20 => "unix-peer",
+        /// A socket that was made outside the agent's cgroup.
+        ForeignSocket = 21 => "foreign-socket",
+        /// The packet would leave by an interface that the policy does not name.
+        Interface = 22 => "interface",
+        /// A process tried to leave its cgroup, or left it and was killed.
+        Escape = 23 => "escape",
+        /// A process tried to change or stop the enforcement itself.
+        Tamper = 24 => "tamper",
+        /// A privilege that no agent has: a capability, a namespace, a key.
+        Privilege = 25 => "privilege",
+        /// A packet from a peer to whom the agent could not answer.
+        Inbound = 26 => "inbound",
+        /// The last word of a connection that the daemon is cutting: a TCP reset
+        /// without a payload, so that the peer sees the end too.
+        Reset = 27 => "reset",
     }
 }
 
@@ -169,10 +241,10 @@ impl Reason {
     /// Number of codes, for tables indexed by reason.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// The verdict this reason stands for; `Rule` alone allows.
+    /// The verdict this reason stands for; `Rule` and `Reset` alone allow.
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Rule => Verdict::Allow,
+            Self::Rule | Self::Reset => Verdict::Allow,
             Self::Internal
             | Self::UnboundAgent
             | Self::Quarantined
@@ -188,14 +260,25 @@ impl Reason {
             | Self::SourceRoute
             | Self::UnreadableHeader
             | Self::SocketType
-            | Self::Canary => Verdict::Deny,
+            | Self::Canary
+            | Self::SocketOption
+            | Self::Device
+            | Self::KernelSetting
+            | Self::UnixPeer
+            | Self::ForeignSocket
+            | Self::Interface
+            | Self::Escape
+            | Self::Tamper
+            | Self::Privilege
+            | Self::Inbound => Verdict::Deny,
         }
     }
 
     /// Whether a denial for this reason says that the agent broke its policy,
     /// and so counts towards its tripwire. Not counted: allowed traffic, caps
     /// (`rate-limited` is its own event), what is already quarantined, the
-    /// self-check, and our own faults.
+    /// self-check, our own faults, what a stranger outside sent, and what libraries
+    /// try by habit (a name service's Unix socket, a privilege they can do without).
     pub const fn is_violation(self) -> bool {
         match self {
             Self::UnboundAgent
@@ -207,8 +290,19 @@ impl Reason {
             | Self::Fragment
             | Self::SourceRoute
             | Self::UnreadableHeader
-            | Self::SocketType => true,
+            | Self::SocketType
+            | Self::SocketOption
+            | Self::Device
+            | Self::KernelSetting
+            | Self::ForeignSocket
+            | Self::Interface
+            | Self::Escape
+            | Self::Tamper => true,
             Self::Internal
+            | Self::UnixPeer
+            | Self::Privilege
+            | Self::Inbound
+            | Self::Reset
             | Self::Quarantined
             | Self::PacketCap
             | Self::ByteCap
@@ -216,6 +310,12 @@ impl Reason {
             | Self::Canary
             | Self::Rule => false,
         }
+    }
+
+    /// Whether a denial for this reason is reported as `tamper`: an attempt on
+    /// the enforcement and not on a destination.
+    pub const fn is_tampering(self) -> bool {
+        matches!(self, Self::Escape | Self::Tamper)
     }
 
     /// Whether the reason is an exhausted cap.
@@ -237,6 +337,8 @@ vocabulary! {
         Quarantined = 3 => "quarantined",
         /// Audit mode: the flow passed and would have been denied.
         WouldDeny = 4 => "would-deny",
+        /// An attempt to leave the cgroup, or on the enforcement itself.
+        Tamper = 5 => "tamper",
     }
 }
 
@@ -245,10 +347,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_is_the_only_reason_to_allow() {
+    fn only_a_rule_and_a_reset_allow() {
         let allowing: Vec<_> =
             Reason::ALL.iter().filter(|r| r.verdict() == Verdict::Allow).collect();
-        assert_eq!(allowing, [&Reason::Rule]);
+        assert_eq!(allowing, [&Reason::Rule, &Reason::Reset]);
     }
 
     #[test]

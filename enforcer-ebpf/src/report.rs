@@ -46,7 +46,7 @@ pub(crate) fn tally(hook: Hook, slot: u32, flow: &Flow, decision: &Decision) {
         // An allowed datagram is counted when it is a packet.
         Hook::Sendmsg4 | Hook::Sendmsg6 if denied => packets.add(1),
         Hook::SockCreate if denied => sockets.add(1),
-        Hook::Sendmsg4 | Hook::Sendmsg6 | Hook::SockCreate => {}
+        _ => {}
     }
 }
 
@@ -59,6 +59,7 @@ pub(crate) fn kind(hook: Hook, decision: &Decision) -> Option<RecordKind> {
     }
     match decision.verdict {
         Verdict::Deny if decision.reason.is_cap() => Some(RecordKind::RateLimited),
+        Verdict::Deny if decision.reason.is_tampering() => Some(RecordKind::Tamper),
         Verdict::Deny => Some(RecordKind::Denied),
         Verdict::Allow if decision.audited => Some(RecordKind::WouldDeny),
         Verdict::Allow if hook.is_connect() => Some(RecordKind::Connected),

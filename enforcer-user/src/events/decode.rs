@@ -66,6 +66,7 @@ fn event_kind(kind: RecordKind) -> EventKind {
         RecordKind::Connected => EventKind::Connected,
         RecordKind::Quarantined => EventKind::Quarantined,
         RecordKind::WouldDeny => EventKind::WouldDeny,
+        RecordKind::Tamper => EventKind::Tamper,
     }
 }
 
@@ -76,7 +77,10 @@ fn message(kind: RecordKind) -> Option<String> {
 /// What the kernel did: audit mode lets the flow pass.
 fn verdict(kind: RecordKind) -> &'static str {
     match kind {
-        RecordKind::Denied | RecordKind::RateLimited | RecordKind::Quarantined => "deny",
+        RecordKind::Denied
+        | RecordKind::RateLimited
+        | RecordKind::Quarantined
+        | RecordKind::Tamper => "deny",
         RecordKind::Connected | RecordKind::WouldDeny => "allow",
     }
 }

@@ -98,6 +98,17 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::UnreadableHeader => "a header that cannot be followed",
         Reason::SocketType => "a kind of socket that cannot be judged",
         Reason::Canary => "the self-check's own destination, always refused",
+        Reason::SocketOption => "a socket option that sends packets another way",
+        Reason::Device => "a device that goes past the hooks",
+        Reason::KernelSetting => "a kernel setting that is not the agent's to change",
+        Reason::UnixPeer => "a Unix socket outside the agent that its policy does not name",
+        Reason::ForeignSocket => "a socket that was made outside the agent's cgroup",
+        Reason::Interface => "an interface that the policy does not name",
+        Reason::Escape => "an attempt to leave the cgroup",
+        Reason::Tamper => "an attempt on the enforcement itself",
+        Reason::Privilege => "a privilege that no agent has",
+        Reason::Inbound => "a packet from a peer that the agent may not answer",
+        Reason::Reset => "the last word of a connection that was cut",
         Reason::Rule => "an allow rule names it",
     }
 }
