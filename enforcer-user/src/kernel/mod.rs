@@ -8,6 +8,7 @@ mod sys;
 mod mount;
 mod mapped;
 mod maps;
+mod unlisted;
 mod programs;
 mod links;
 mod arena;
