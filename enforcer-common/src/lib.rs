@@ -32,8 +32,6 @@ pub use layout::{
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
     SocketTag, UnixKey, climbs, outcome,
 };
-pub use record::{
-    COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail,
-};
+pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

@@ -135,9 +135,7 @@ extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, is_violation
     record.destination = flow.destination.0;
     record.port = flow.port;
     record.protocol = flow.protocol.0;
-    send(record, state, limits, is_violation, |record| {
-        RECORDS.output::<Record>(record, 0).is_ok()
-    });
+    send(record, state, limits, is_violation, |record| RECORDS.output::<Record>(record, 0).is_ok());
     if is_violation && record.slot != SLOT_UNBOUND {
         trip(record, state, limits);
     }

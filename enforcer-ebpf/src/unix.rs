@@ -10,7 +10,9 @@ use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::programs::SockAddrContext;
 use core::ffi::c_void;
-use enforcer_common::{Decision, Hook, RecordKind, SocketTag, UNIX_PATH, UnixKey, climbs, decide_unix};
+use enforcer_common::{
+    Decision, Hook, RecordKind, SocketTag, UNIX_PATH, UnixKey, climbs, decide_unix,
+};
 
 use crate::guard::current;
 use crate::identity;

@@ -99,7 +99,14 @@ impl Tables {
     }
 
     fn judge(&self, hook: Hook, to: Address, port: u16) -> Decision {
-        let flow = Flow { destination: to, port, protocol: Protocol::TCP, packets: 4, bytes: 6000, ..Flow::UNREADABLE };
+        let flow = Flow {
+            destination: to,
+            port,
+            protocol: Protocol::TCP,
+            packets: 4,
+            bytes: 6000,
+            ..Flow::UNREADABLE
+        };
         decide(self, hook, SLOT, &flow, Ok(()))
     }
 

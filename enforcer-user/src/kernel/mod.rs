@@ -12,6 +12,7 @@ mod unlisted;
 mod programs;
 mod links;
 mod arena;
+mod passes;
 mod resident;
 mod slots;
 mod counters;

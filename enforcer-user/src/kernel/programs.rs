@@ -117,10 +117,9 @@ impl Programs {
     fn load_unlisted(&mut self, maps: &Path) {
         let object = Unlisted::relocate(BPF_OBJECT, maps);
         for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::WhereThereIs) {
-            let loaded = object
-                .as_ref()
-                .map_err(ToString::to_string)
-                .and_then(|o| o.load(hookup.program, hookup.attach_type).map_err(|e| e.to_string()));
+            let loaded = object.as_ref().map_err(ToString::to_string).and_then(|o| {
+                o.load(hookup.program, hookup.attach_type).map_err(|e| e.to_string())
+            });
             match loaded {
                 Ok(fd) => drop(self.unlisted.insert(hookup.program, fd)),
                 Err(why) => self.absent.push((hookup.program, why)),

@@ -46,10 +46,11 @@ impl Unlisted {
             }
         }
         let known = object.maps.clone();
-        let fds = known.iter().map(|(name, map)| {
-            (name.as_str(), open.get(name).map_or(-1, AsRawFd::as_raw_fd), map)
-        });
-        let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let fds = known
+            .iter()
+            .map(|(name, map)| (name.as_str(), open.get(name).map_or(-1, AsRawFd::as_raw_fd), map));
+        let sections: HashSet<usize> =
+            object.functions.keys().map(|(section, _)| *section).collect();
         object.relocate_maps(fds, &sections)?;
         object.relocate_calls(&sections)?;
         Ok(Self { object, _maps: open })
@@ -58,7 +59,8 @@ impl Unlisted {
     /// Loads one program for a hook of `bpf_sock_addr`.
     pub(crate) fn load(&self, program: &str, attach_type: u32) -> Result<OwnedFd, UnlistedError> {
         let found = self.object.programs.get(program).ok_or(UnlistedError::Missing)?;
-        let code = self.object.functions.get(&found.function_key()).ok_or(UnlistedError::Missing)?;
+        let code =
+            self.object.functions.get(&found.function_key()).ok_or(UnlistedError::Missing)?;
         let instructions: &[bpf_insn] = &code.instructions;
         Ok(sys::load_sock_addr(program, instructions, &found.license, attach_type)?)
     }

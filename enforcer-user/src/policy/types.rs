@@ -138,6 +138,8 @@ pub enum Trigger {
     RateLimited,
     /// The kernel's own quarantine.
     Quarantined,
+    /// Attempts to leave the cgroup, or on the enforcement itself.
+    Tamper,
 }
 
 /// Steps of the ladder, from reversible to final.
