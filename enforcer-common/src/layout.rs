@@ -308,3 +308,26 @@ pub struct RecordStats {
     pub lost: u64,
 }
 kernel_abi!(RecordStats, size = 24, { sent: u64 = 0, suppressed: u64 = 8, lost: u64 = 16 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_climbs_when_a_component_is_two_dots() {
+        for (path, wanted) in [
+            ("/run/a/../b", true),
+            ("../b", true),
+            ("/run/..", true),
+            ("/..", true),
+            ("/run/..b/...", false),
+            ("/run/b../a.", false),
+            ("/run/./b", false),
+            ("", false),
+        ] {
+            let mut padded = [0; UNIX_PATH];
+            padded[..path.len()].copy_from_slice(path.as_bytes());
+            assert_eq!(climbs(&padded), wanted, "{path}");
+        }
+    }
+}
