@@ -15,6 +15,7 @@ mod flow;
 mod header;
 mod layout;
 mod record;
+mod reset;
 mod tripwire;
 mod vocabulary;
 
@@ -30,5 +31,6 @@ pub use layout::{
     outcome,
 };
 pub use record::{COMM_LEN, NO_RULE, Record};
+pub use reset::bare_reset;
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

@@ -181,6 +181,7 @@ fn sign(event: &Event) -> Option<Sign> {
         EventKind::Quarantined => (event.ktime_ns != 0).then_some(Sign::Alarm),
         EventKind::WouldDeny
         | EventKind::Connected
+        | EventKind::Disconnected
         | EventKind::Released
         | EventKind::Tamper
         | EventKind::Revocation
