@@ -20,6 +20,7 @@ mod rings;
 mod state;
 mod apply;
 mod agents;
+mod resets;
 mod explain;
 
 pub use agents::{Occupancy, QuarantineState, monotonic_ns};
@@ -28,6 +29,7 @@ pub use error::KernelError;
 pub use explain::{Explanation, Pins};
 pub use mount::cgroup2_mount;
 pub use programs::embedded;
+pub use resets::Resets;
 pub use rings::{ProgramLog, Rings};
 pub use state::{Kernel, Paths, Start, detach};
 pub use sys::cgroup_id;

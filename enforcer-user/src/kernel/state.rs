@@ -194,6 +194,7 @@ fn prepare(maps: &Maps, paths: &Paths) -> Result<(), KernelError> {
     let control = Control {
         abi: ABI_VERSION,
         root_level: u32::try_from(below).unwrap_or(u32::MAX),
+        resets: 0,
         ..maps.control()
     };
     let (rate, burst) = UNBOUND_RECORDS;
