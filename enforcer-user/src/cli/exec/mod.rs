@@ -84,6 +84,8 @@ pub(crate) struct ExecArgs {
     command: Vec<OsString>,
 }
 
+pub(crate) use own_folder::remove_all as remove_folders;
+
 pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Failure> {
     let settings = settings::load(config)?;
     let identity = args.user.as_deref().map(Identity::parse).transpose()?;

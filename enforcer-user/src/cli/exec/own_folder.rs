@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::config::Settings;
@@ -59,6 +59,17 @@ pub(super) fn out_of_reach(folder: &Path, uid: u32) -> Option<&Path> {
         })
     };
     folder.ancestors().skip(1).find(|above| uid != 0 && !searchable(above))
+}
+
+/// Removes the folders of all agents; what still uses one keeps it until then.
+pub(crate) fn remove_all(settings: &Settings) {
+    let folders = settings.agent_dirs();
+    for own in fs::read_dir(&folders).into_iter().flatten().flatten() {
+        // Best effort: an empty folder that stays harms nobody.
+        let _unmounted = umount2(&own.path(), MntFlags::MNT_DETACH);
+        let _removed = fs::remove_dir(own.path());
+    }
+    let _removed = fs::remove_dir(&folders);
 }
 
 /// Made with this mode whatever the caller's mask; an existing one stays.
