@@ -118,10 +118,11 @@ mod tests {
     fn an_unknown_agent_is_told_of_those_there_are() {
         let hint = |agent: &str, known: &[&str]| {
             let known: Vec<_> = known.iter().map(|name| (*name).to_owned()).collect();
-            match unknown(agent, &known) {
-                Failure::Error { code: Code::Usage, hint: Some(hint), .. } => hint,
-                other => panic!("{other:?}"),
-            }
+            let failure = unknown(agent, &known);
+            let Failure::Error { code: Code::Usage, hint: Some(hint), .. } = failure else {
+                panic!("{failure:?}")
+            };
+            hint
         };
         assert_eq!(
             hint("lead-enrich", &["coder", "lead-enricher"]),

@@ -46,9 +46,9 @@ impl Filter {
     }
 
     /// As `seccomp(2)` takes it; points into this filter.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 4096 instructions: checked")]
     pub(super) fn program(&self) -> libc::sock_fprog {
         libc::sock_fprog {
-            // At most 4096 instructions, which the library has checked.
             len: self.0.len() as u16,
             // The same `struct sock_filter` of linux/filter.h; only read.
             filter: self.0.as_ptr().cast_mut().cast(),
@@ -58,6 +58,7 @@ impl Filter {
 
 /// What the library cannot say: `clone3` has its flags behind a pointer, and
 /// without it the C library falls back to `clone`; x32 calls have another number.
+#[expect(clippy::cast_possible_truncation, reason = "codes have 16 bits, call numbers 32")]
 fn prologue() -> BpfProgram {
     let statement = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
     let skip_unless = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 1, k };

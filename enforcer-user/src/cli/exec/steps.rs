@@ -32,6 +32,7 @@ impl CapabilitySet {
     }
 
     /// Low and high word.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves, one after the other")]
     const fn words(self) -> [u32; 2] {
         [self.0 as u32, (self.0 >> 32) as u32]
     }

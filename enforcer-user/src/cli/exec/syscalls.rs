@@ -78,8 +78,8 @@ pub(super) const NEW_NAMESPACE: [c_int; 7] = [
 pub(super) const NEW_TIME_NAMESPACE: c_int = 0x80;
 
 /// Requests that type into the terminal of whoever started CMD
-/// (`TIOCSTI`, `TIOCLINUX`).
-pub(super) const TYPING: [c_int; 2] = [libc::TIOCSTI as c_int, libc::TIOCLINUX as c_int];
+/// (`TIOCSTI`, `TIOCLINUX` of `asm-generic/ioctls.h`).
+pub(super) const TYPING: [c_int; 2] = [0x5412, 0x541c];
 
 /// Families with sockets that the cgroup's hooks judge.
 pub(super) const FAMILIES: [c_int; 4] =
