@@ -1,6 +1,7 @@
 //! The inside of `lab-agent`: one command a line (or one as arguments), one
 //! JSON object in answer. `help` is the list below.
 
+mod doors;
 mod guard;
 mod host;
 mod icmp;
@@ -93,6 +94,18 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),
+        ["socket", family, kind, protocol] => doors::socket(family, kind, protocol),
+        ["call", name] => doors::call(name),
+        ["open", how, path] => doors::open(how, path),
+        ["put", path, word] => doors::put(path, word),
+        ["unlink", path] => doors::unlink(path),
+        ["symlink", target, path] => doors::symlink(target, path),
+        ["stat", path] => doors::stat(path),
+        ["signal", pid] => doors::signal(pid),
+        ["abstract-listen", name] => doors::abstract_listen(name),
+        ["abstract", name] => doors::abstract_connect(name),
+        ["unix-own", path] => doors::unix_own(path),
+        ["variable", name] => doors::variable(name),
         ["sleep", seconds] => host::sleep(seconds),
         ["exit", code] => host::exit(code),
         ["kill-self", signal] => host::kill_self(signal),
