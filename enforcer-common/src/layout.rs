@@ -210,23 +210,34 @@ impl UnixKey {
     pub const BITS: u32 = 32 + 8 * UNIX_PATH as u32;
 }
 
-/// Whether a component of the address of a Unix socket is `..`, which would lead
-/// out of a folder that a policy names.
+/// Whether the address of a Unix socket has two dots in a row, as a component that
+/// leads out of a folder has. Eight bytes at a time and without a branch: the
+/// verifier would follow each of a hundred branches both ways.
 #[inline(always)]
 pub fn climbs(path: &[u8; UNIX_PATH]) -> bool {
-    // 1: at the start of a component; 2, 4: one, two dots since; 0: else.
-    let mut dots = 1;
-    let mut found = false;
-    for &byte in path {
-        let ends = (byte == b'/') | (byte == 0);
-        found |= ends & (dots == 4);
-        dots = match byte {
-            b'/' => 1,
-            b'.' => dots << 1 & 7,
-            _ => 0,
-        };
+    const WORD: usize = 8;
+    let mut pairs = 0;
+    // Bit 7 of each byte that is a dot, in the word before this one.
+    let mut before = 0;
+    for at in (0..UNIX_PATH).step_by(WORD) {
+        let mut word = 0;
+        for (place, &byte) in path[at..].iter().take(WORD).enumerate() {
+            word |= u64::from(byte) << (place * WORD);
+        }
+        let dots = dots(word);
+        pairs |= dots & (dots << 8 | before >> 56);
+        before = dots;
     }
-    found
+    pairs != 0
+}
+
+/// Bit 7 of each byte that is a dot ("Hacker's Delight", section 6-1: zero bytes).
+#[inline(always)]
+const fn dots(word: u64) -> u64 {
+    const DOTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let zero = word ^ DOTS;
+    !(((zero & LOW) + LOW) | zero | LOW)
 }
 
 /// Which port rules hold for a prefix: `count` of them from `first` on.
@@ -320,15 +331,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_climbs_when_a_component_is_two_dots() {
+    fn a_path_climbs_when_two_dots_stand_in_a_row() {
         for (path, wanted) in [
             ("/run/a/../b", true),
             ("../b", true),
             ("/run/..", true),
             ("/..", true),
-            ("/run/..b/...", false),
-            ("/run/b../a.", false),
-            ("/run/./b", false),
+            ("/run/aa../b", true),
+            ("/run/aa./.b", false),
+            ("/run/./b.c", false),
+            ("/......8", true),
+            ("0123456../", true),
+            ("01234567../", true),
             ("", false),
         ] {
             let mut padded = [0; UNIX_PATH];

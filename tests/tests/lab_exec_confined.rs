@@ -124,18 +124,18 @@ fn signals_and_abstract_sockets_do_not_reach_outside() {
     if !privileged("signals_and_abstract_sockets_do_not_reach_outside") {
         return;
     }
-    let lab = lab("");
+    let lab = lab("[process]\nunix = [\"@inside\"]\n");
     let daemon = Daemon::start(&lab);
     // In the agents' network namespace, to which the names belong.
     let mut outside = Agent::of(&mut lab.command(binaries::lab_agent()));
     outside.expect_ok("abstract-listen outside");
-    outside.expect_ok("abstract outside");
+    outside.expect_ok("unix stream @outside");
     let mut agent = confined(&lab, None);
     // Landlock's scopes are since Linux 6.12; without them the launcher says so.
     if scopes() {
         agent.expect_refused(&format!("signal {}", daemon.pid()));
         agent.expect_refused(&format!("signal {}", std::process::id()));
-        agent.expect_refused("abstract outside");
+        agent.expect_refused("unix stream @outside");
     } else {
         let said =
             command(&lab, None).arg("true").stdout(Stdio::null()).output().expect("run exec");
@@ -143,7 +143,7 @@ fn signals_and_abstract_sockets_do_not_reach_outside() {
         assert!(stderr.contains("cannot keep CMD from abstract Unix sockets"), "{stderr}");
     }
     agent.expect_ok("abstract-listen inside");
-    agent.expect_ok("abstract inside");
+    agent.expect_ok("unix stream @inside");
     let own = agent_pid(&mut agent);
     agent.expect_ok(&format!("signal {own}"));
 }
@@ -160,7 +160,8 @@ fn an_agent_has_a_folder_of_its_own_that_links_do_not_leave() {
         let mut agent = confined(&lab, Some(user));
         let named = agent.expect_ok("variable XDG_RUNTIME_DIR").0["value"].clone();
         assert_eq!(named, own.display().to_string());
-        agent.expect_ok(&format!("unix-own {}/{user}.sock", own.display()));
+        agent.expect_ok(&format!("unix-listen {}/{user}.sock", own.display()));
+        agent.expect_ok(&format!("unix stream {}/{user}.sock", own.display()));
         agent.expect_ok(&format!("symlink /etc/passwd {}/{user}.link", own.display()));
         let through = agent.act(&format!("stat {}/{user}.link", own.display()));
         assert_eq!(through.errno(), "ELOOP", "{}", through.0);

@@ -82,10 +82,10 @@ fn devices_that_carry_packets_or_memory_are_refused() {
     // To root outside, before: the device is there to be opened.
     let made = std::process::Command::new("mknod").arg(&node).args(["c", "10", "200"]).status();
     assert!(made.expect("mknod runs").success());
-    agent.expect_refused(&format!("open {}", node.display()));
+    agent.expect_refused(&format!("open read {}", node.display()));
     agent.expect_refused(&format!("mknod {} 1 3", lab.path("null").display()));
     for harmless in ["/dev/null", "/dev/zero", "/dev/urandom"] {
-        agent.expect_ok(&format!("open {harmless}"));
+        agent.expect_ok(&format!("open read {harmless}"));
     }
     expect_only(&lab, Reason::Device, 2);
     assert_eq!(event_of(&daemon, "device")["message"], "device 10:200");
@@ -102,8 +102,8 @@ fn kernel_settings_are_read_and_not_written() {
     let mut agent = lab.agent("worker");
     let setting = "/proc/sys/net/ipv4/ip_forward";
     let before = std::fs::read_to_string(setting).expect("readable");
-    agent.expect_ok(&format!("open {setting}"));
-    agent.expect_refused(&format!("write-file {setting} 1"));
+    agent.expect_ok(&format!("open read {setting}"));
+    agent.expect_refused(&format!("put {setting} 1"));
     assert_eq!(std::fs::read_to_string(setting).expect("readable"), before);
     expect_only(&lab, Reason::KernelSetting, 1);
     assert_eq!(event_of(&daemon, "sysctl")["reason"], "kernel-setting");
@@ -203,7 +203,7 @@ fn a_stranger_outside_gets_no_answer_and_trips_no_wire() {
     lab.write_policy("worker", &format!("{BASIC}{TRIPWIRE}"));
     let _daemon = Daemon::start(&lab);
     let mut agent = lab.agent("worker");
-    agent.expect_ok("listen 8080");
+    agent.expect_ok("listen l 8080");
     let mut stranger = stranger(&lab);
     for _ in 0..4 {
         assert!(!stranger.act(&format!("tcp s {AGENT_V4} 8080")).ok());

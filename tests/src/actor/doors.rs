@@ -5,7 +5,7 @@ use std::ffi::{CString, c_long};
 use std::fs::{self, OpenOptions};
 use std::os::fd::IntoRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -49,10 +49,10 @@ pub(super) fn call(name: &str) -> Done {
     Ok(json!({}))
 }
 
-/// Opens an existing file for writing, or a new one with `how` = `create`.
+/// Opens an existing file to `read` or `write`, or `create`s a new one.
 pub(super) fn open(how: &str, path: &str) -> Done {
     let mut options = OpenOptions::new();
-    options.write(true).create(how == "create");
+    options.read(how == "read").write(how != "read").create(how == "create");
     options.open(path).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
@@ -93,20 +93,6 @@ pub(super) fn abstract_listen(name: &str) -> Done {
     let address = SocketAddr::from_abstract_name(name).map_err(|error| errno(&error))?;
     let listener = UnixListener::bind_addr(&address).map_err(|error| errno(&error))?;
     let _left_open = listener.into_raw_fd();
-    Ok(json!({}))
-}
-
-/// Connects to an abstract Unix socket.
-pub(super) fn abstract_connect(name: &str) -> Done {
-    let address = SocketAddr::from_abstract_name(name).map_err(|error| errno(&error))?;
-    UnixStream::connect_addr(&address).map_err(|error| errno(&error))?;
-    Ok(json!({}))
-}
-
-/// Binds a Unix socket at a path and connects to it.
-pub(super) fn unix_own(path: &str) -> Done {
-    let _listener = UnixListener::bind(path).map_err(|error| errno(&error))?;
-    UnixStream::connect(path).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
 
