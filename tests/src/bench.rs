@@ -74,7 +74,7 @@ impl Bench {
 
     /// The agent's counters.
     pub fn counters(&self) -> Vec<(Reason, Counter)> {
-        Reason::ALL.iter().map(|&r| (r, pins::counter(&self.lab, Some(AGENT), r))).collect()
+        pins::all_counters(&self.lab, Some(AGENT))
     }
 
     /// Which counters have moved, and by how much.
