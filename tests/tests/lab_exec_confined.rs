@@ -65,7 +65,7 @@ fn root_under_exec_cannot_change_what_enforces_or_what_others_obey() {
     let (link, policy) = (a_pin(&lab), lab.path("policies.d/worker.toml"));
     let mut agent = confined(&lab, None);
     let procs = cgroup::mount_point().join("cgroup.procs");
-    for path in [&procs, &policy, &lab.config(), Path::new("/etc/hosts")] {
+    for path in [&procs, &policy, &lab.config(), Path::new("/etc/passwd")] {
         expect_denied(&mut agent, &format!("open write {}", path.display()));
     }
     expect_denied(&mut agent, &format!("put {} 0", procs.display()));
@@ -212,8 +212,7 @@ fn ordinary_programs_work() {
     file.write_all(PROGRAMS.as_bytes()).expect("written");
     let mut command = command(&lab, Some(UID));
     command.env("HOME", work.path()).env("URL", url).env("TMPDIR", work.path());
-    let said =
-        command.arg("bash").arg(&script).current_dir(work.path()).output().expect("run exec");
+    let said = command.arg("sh").arg(&script).current_dir(work.path()).output().expect("run exec");
     let (stdout, stderr) =
         (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success() && stdout.ends_with("done\n"), "{stdout}\n{stderr}");
@@ -221,10 +220,11 @@ fn ordinary_programs_work() {
 
 /// Those of them that this host has.
 const PROGRAMS: &str = r#"
-set -euo pipefail
+set -eu
 has() { command -v "$1" >/dev/null && "$@" --version >/dev/null 2>&1; }
 test "$(seq 100 | grep 7 | sort -r | wc -l)" = 19
-getent hosts localhost >/dev/null
+if command -v getent >/dev/null; then getent hosts localhost >/dev/null; fi
+if command -v bash >/dev/null; then bash -c 'set -o pipefail; cat <(seq 3) | tac | { read n; test "$n" = 3; cat >/dev/null; }'; fi
 if has curl; then curl -sS --max-time 20 -o /dev/null "$URL"; fi
 if has git; then
   git init -q repository && cd repository

@@ -2,25 +2,28 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::child::Confinement;
+use super::fence::Fence;
 use super::filter::Filter;
 use super::identity::Identity;
 use super::image::Image;
 use super::launch::{LaunchError, launch};
 use super::steps::CapabilitySet;
 use super::supervise::{Signals, supervise};
+use crate::config::Settings;
 
 /// A cgroup of its own below the cgroup2 mount, and a folder to report into.
 struct Lab {
     cgroup: PathBuf,
     folder: tempfile::TempDir,
     keep: CapabilitySet,
+    ruleset: Option<OwnedFd>,
 }
 
 impl Lab {
@@ -33,7 +36,7 @@ impl Lab {
         let cgroup = cgroup2().join(format!("enforcer-test-{}-{test}", std::process::id()));
         fs::create_dir(&cgroup).expect("make a cgroup");
         let folder = tempfile::tempdir().expect("a folder");
-        Some(Self { cgroup, folder, keep: CapabilitySet::default() })
+        Some(Self { cgroup, folder, keep: CapabilitySet::default(), ruleset: None })
     }
 
     fn out(&self) -> PathBuf {
@@ -54,7 +57,10 @@ impl Lab {
         let environment = [("PATH".into(), self.path()), ("OUT".into(), self.out().into())];
         let image = Image::new(words, environment.into_iter(), None, None).expect("no NUL");
         let signals = Signals::block().expect("signals");
-        let launched = launch(&self.cgroup, image, confinement(identity, self.keep))?;
+        let mut confinement = confinement(identity, self.keep);
+        let ruleset = self.ruleset.as_ref().map(OwnedFd::try_clone).transpose();
+        confinement.ruleset = ruleset.expect("a copy of the descriptor");
+        let launched = launch(&self.cgroup, image, confinement)?;
         Ok(supervise(&launched, &signals).expect("supervised"))
     }
 
@@ -164,6 +170,29 @@ fn granted_capabilities_are_kept_by_every_user() {
             assert_eq!(status_line(&status, set), "0000001000000400", "{set}");
         }
     }
+}
+
+#[test]
+fn root_in_the_domain_writes_where_work_is_and_nowhere_else() {
+    let Some(mut lab) = Lab::new("domain") else { return };
+    let fence = Fence::new(&Settings::default(), Path::new("/etc/enforcer/enforcer.toml"), None);
+    let fence = fence.expect("a domain");
+    if fence.ruleset.is_none() {
+        assert!(fence.warnings.iter().any(|text| text.contains("cannot keep CMD from cgroups")));
+        return;
+    }
+    lab.ruleset = fence.ruleset;
+    let procs = cgroup2().join("cgroup.procs");
+    let script = format!(
+        "try() {{ (eval \"$1\") 2>/dev/null && echo \"$1\" >> $OUT; }}\n\
+         try ': >> {procs}'; try ': >> /etc/passwd'; try ': > /etc/enforcer-test'\n\
+         try ': >> /proc/sys/kernel/core_pattern'; try ': > $OUT.work'; try ': > /dev/null'; true",
+        procs = procs.display()
+    );
+    assert_eq!(lab.ask(&script, None), ": > $OUT.work\n: > /dev/null\n");
+    let signalled = lab.ask("kill -0 1 2>/dev/null && echo reached > $OUT; true", None);
+    let scoped = !fence.warnings.iter().any(|text| text.contains("signals"));
+    assert_eq!(signalled.is_empty(), scoped);
 }
 
 #[test]
