@@ -182,6 +182,7 @@ fn sign(event: &Event) -> Option<Sign> {
         EventKind::WouldDeny
         | EventKind::Connected
         | EventKind::Disconnected
+        | EventKind::Adopted
         | EventKind::Released
         | EventKind::Tamper
         | EventKind::Revocation

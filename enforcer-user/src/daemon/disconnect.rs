@@ -2,18 +2,16 @@
 //! than before, are destroyed, and both ends see it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use enforcer_common::{Hook, Verdict};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
 use super::core::Core;
+use super::judge::Judge;
 use crate::agents::Cgroup;
 use crate::events::{Event, EventKind};
-use crate::kernel::Pins;
 use crate::policy::AgentName;
 use crate::sockets::{self, Socket};
 
@@ -58,14 +56,15 @@ pub(super) fn denied(core: &Core, before: Vec<Cgroup>) {
     let is_gone = |old: &Cgroup| cgroups.iter().all(|now| now.path != old.path);
     let gone: Vec<Cgroup> = before.into_iter().filter(is_gone).collect();
     cgroups.extend(gone);
-    let mut judge = match Pins::open(&core.settings.bpf_dir) {
-        Ok(pins) => Judge { pins, known: HashMap::new() },
+    let mut judge = match Judge::open(&core.settings.bpf_dir) {
+        Ok(judge) => judge,
         Err(error) => return complain(core, vec![error.to_string()]),
     };
     let roots: Vec<PathBuf> = cgroups.iter().map(|c| core.mount.join(&c.path)).collect();
     let passing = core.kernel.let_resets_pass();
     let ended = sockets::end(&roots, |root, socket| {
-        socket.remote.is_some() && (root >= bound || judge.denies(&cgroups[root].agent, socket))
+        let denied = |judge: &mut Judge| judge.denial(&cgroups[root].agent, socket).is_some();
+        socket.remote.is_some() && (root >= bound || denied(&mut judge))
     });
     drop(passing);
     complain(core, ended.problems);
@@ -75,31 +74,6 @@ pub(super) fn denied(core: &Core, before: Vec<Cgroup>) {
     }
     for (agent, sockets) in of_agents {
         tell(core, &agent, "the policy in force does not allow them", &sockets);
-    }
-}
-
-/// Asks the tables in force, once for each destination.
-struct Judge {
-    pins: Pins,
-    known: HashMap<(AgentName, u8, SocketAddr), bool>,
-}
-
-// === impl Judge ===
-
-impl Judge {
-    /// Whether the agent's packets on this socket would be denied. An agent
-    /// that the tables do not know may send nothing.
-    fn denies(&mut self, agent: &AgentName, socket: &Socket) -> bool {
-        let (Some(flow), Some(remote)) = (socket.flow(), socket.remote) else { return false };
-        let key = (agent.clone(), flow.protocol.0, remote);
-        if let Some(&known) = self.known.get(&key) {
-            return known;
-        }
-        // A hook that charges no cap: an exhausted one is no reason to cut.
-        let found = self.pins.explain(agent.as_str(), Hook::Sendmsg6, &flow);
-        let denies = found.map_or(true, |found| found.decision.verdict == Verdict::Deny);
-        self.known.insert(key, denies);
-        denies
     }
 }
 
