@@ -186,8 +186,8 @@ fn what_must_not_be_adopted_is_refused_with_a_hint() {
     assert_eq!(events(&daemon), Vec::<Value>::new());
     drop(daemon);
     let pid = others.pid().to_string();
-    let alone = daemon::enforcer(&lab, &["adopt", "--agent", "other", "--pid", &pid]).status();
-    assert_eq!(alone.expect("run enforcer").code(), Some(4));
+    let alone = daemon::enforcer(&lab, &["adopt", "--agent", "other", "--pid", &pid]).output();
+    assert_eq!(alone.expect("run enforcer").status.code(), Some(4));
 }
 
 fn lab() -> Lab {

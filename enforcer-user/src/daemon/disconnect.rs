@@ -26,25 +26,24 @@ pub(super) async fn run(
     core: Arc<Core>,
     mut orders: UnboundedReceiver<AgentName>,
 ) -> Result<(), String> {
-    while let Some(agent) = orders.recv().await {
+    while let Some(first) = orders.recv().await {
+        // One look at the host's sockets for all that are waiting.
+        let mut agents = vec![first];
+        while let Ok(next) = orders.try_recv() {
+            agents.push(next);
+        }
         let core = Arc::clone(&core);
-        let done = spawn_blocking(move || all(&core, &agent)).await;
+        let done = spawn_blocking(move || all(&core, &agents)).await;
         done.map_err(|e| format!("destroy sockets: {e}"))?;
     }
     Err("nobody orders any more".to_owned())
 }
 
-/// Destroys every socket of an agent that is cut off; gives how many. Blocks.
-pub(super) fn all(core: &Core, agent: &AgentName) -> usize {
-    let cgroups: Vec<Cgroup> = core.cgroups().into_iter().filter(|c| c.agent == *agent).collect();
-    let roots: Vec<PathBuf> = cgroups.iter().map(|c| core.mount.join(&c.path)).collect();
-    let passing = core.kernel.let_resets_pass();
-    let ended = sockets::end(&roots, |_, _| true);
-    drop(passing);
-    complain(core, ended.problems);
-    let sockets: Vec<Socket> = ended.sockets.into_iter().map(|(_, socket)| socket).collect();
-    tell(core, agent, "the agent is cut off", &sockets);
-    sockets.len()
+/// Destroys every socket of agents that are cut off; gives how many. Blocks.
+pub(super) fn all(core: &Core, agents: &[AgentName]) -> usize {
+    let mut cgroups = core.cgroups();
+    cgroups.retain(|cgroup| agents.contains(&cgroup.agent));
+    end(core, &cgroups, "the agent is cut off", |_, _| true)
 }
 
 /// Destroys the connected sockets that the generation in force denies. `before`
@@ -60,21 +59,35 @@ pub(super) fn denied(core: &Core, before: Vec<Cgroup>) {
         Ok(judge) => judge,
         Err(error) => return complain(core, vec![error.to_string()]),
     };
+    let why = "the policy in force does not allow them";
+    end(core, &cgroups, why, |index, socket| {
+        let denied = |judge: &mut Judge| judge.denial(&cgroups[index].agent, socket).is_some();
+        socket.remote.is_some() && (index >= bound || denied(&mut judge))
+    });
+}
+
+/// Destroys those sockets of some cgroups that `condemned` picks by the index
+/// of the cgroup, and tells of it; gives how many.
+fn end(
+    core: &Core,
+    cgroups: &[Cgroup],
+    why: &str,
+    condemned: impl FnMut(usize, &Socket) -> bool + Send,
+) -> usize {
     let roots: Vec<PathBuf> = cgroups.iter().map(|c| core.mount.join(&c.path)).collect();
     let passing = core.kernel.let_resets_pass();
-    let ended = sockets::end(&roots, |root, socket| {
-        let denied = |judge: &mut Judge| judge.denial(&cgroups[root].agent, socket).is_some();
-        socket.remote.is_some() && (root >= bound || denied(&mut judge))
-    });
+    let ended = sockets::end(&roots, condemned);
     drop(passing);
     complain(core, ended.problems);
-    let mut of_agents: HashMap<AgentName, Vec<Socket>> = HashMap::new();
-    for (root, socket) in ended.sockets {
-        of_agents.entry(cgroups[root].agent.clone()).or_default().push(socket);
+    let count = ended.sockets.len();
+    let mut of_agents: HashMap<&AgentName, Vec<Socket>> = HashMap::new();
+    for (index, socket) in ended.sockets {
+        of_agents.entry(&cgroups[index].agent).or_default().push(socket);
     }
     for (agent, sockets) in of_agents {
-        tell(core, &agent, "the policy in force does not allow them", &sockets);
+        tell(core, agent, why, &sockets);
     }
+    count
 }
 
 /// So many open sockets, in words.
@@ -83,9 +96,6 @@ pub(super) fn counted(sockets: usize) -> String {
 }
 
 fn tell(core: &Core, agent: &AgentName, why: &str, sockets: &[Socket]) {
-    if sockets.is_empty() {
-        return;
-    }
     let mut message = format!("{} destroyed, {why}: ", counted(sockets.len()));
     let named: Vec<String> = sockets.iter().take(NAMED).map(Socket::to_string).collect();
     message += &named.join(", ");

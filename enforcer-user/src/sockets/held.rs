@@ -30,6 +30,11 @@ pub fn held(pids: &[u32]) -> BTreeMap<u32, Vec<Holder>> {
     found
 }
 
+/// The threads of these processes.
+pub fn threads_of(pids: &[u32]) -> Vec<u32> {
+    pids.iter().flat_map(|pid| numbers(format!("/proc/{pid}/task"))).collect()
+}
+
 /// Every process of the host that holds one of these sockets, the first found.
 pub fn holders_of(inodes: &[u32]) -> BTreeMap<u32, u32> {
     let mut found = BTreeMap::new();

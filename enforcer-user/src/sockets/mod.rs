@@ -17,7 +17,7 @@ pub use diag::Diag;
 pub use end::{Ended, end};
 pub use error::SocketsError;
 pub use grip::Grip;
-pub use held::{Holder, held, holders_of};
+pub use held::{Holder, held, holders_of, threads_of};
 pub use kind::Kind;
 pub use netns::{Netns, raised};
 pub use socket::{Socket, State};

@@ -7,7 +7,7 @@ use crate::daemon::core::Core;
 use crate::daemon::judge::Judge;
 use crate::daemon::protocol::SocketResult;
 use crate::policy::AgentName;
-use crate::sockets::{Grip, SocketsError, Subtree, raised};
+use crate::sockets::{Grip, Kind, SocketsError, Subtree, raised};
 
 /// Why a socket has its fate, when it is no reason of a verdict.
 pub(super) const OUTSIDE: &str = "made outside";
@@ -53,12 +53,12 @@ impl Judged<'_> {
     }
 
     fn fate(&mut self, found: &Found, own: &Subtree) -> Fate {
-        let Some(kind) = found.kind else { return Fate::open(NO_END) };
-        if kind.transport().is_none() {
-            let harmless = matches!(kind.family, libc::AF_UNIX | libc::AF_NETLINK);
+        let socket = found.socket.as_ref();
+        if socket.is_none() && found.kind.and_then(Kind::transport).is_none() {
+            let harmless =
+                found.kind.is_some_and(|k| matches!(k.family, libc::AF_UNIX | libc::AF_NETLINK));
             return Fate::open(if harmless { NOT_JUDGED } else { NO_END });
         }
-        let socket = found.socket.as_ref();
         let is_foreign = socket.is_none_or(|s| !own.cgroups.contains_key(&s.cgroup_id));
         if let Some(reason) = socket.and_then(|socket| self.judge.denial(self.agent, socket)) {
             let why = reason.as_str().to_owned();
@@ -96,7 +96,7 @@ fn destroy(look: &mut Look, index: usize, fates: &mut [Fate]) {
         .found
         .iter()
         .zip(fates)
-        .filter(|(found, fate)| found.netns == index && fate.is_end())
+        .filter(|(found, fate)| found.netns == Some(index) && fate.is_end())
         .filter_map(|(found, fate)| Some((found.socket.as_ref()?, fate)))
         .collect();
     if condemned.is_empty() {

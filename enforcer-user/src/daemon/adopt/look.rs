@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::sockets::{Diag, Grip, Holder, Kind, Netns, Socket, UnixSocket, held, raised};
+use crate::sockets::{
+    Diag, Grip, Holder, Kind, Netns, Socket, UnixSocket, held, raised, threads_of,
+};
 
 /// A socket that is held.
 #[derive(Debug)]
@@ -12,8 +14,8 @@ pub(super) struct Found {
     pub(super) holders: Vec<Holder>,
     /// `None`: nobody could say.
     pub(super) kind: Option<Kind>,
-    /// Index of its network namespace.
-    pub(super) netns: usize,
+    /// Index of its network namespace; `None` until it is found in one.
+    pub(super) netns: Option<usize>,
     /// As sock_diag lists it; it lists no UDP socket without a port.
     pub(super) socket: Option<Socket>,
     pub(super) unix: Option<UnixSocket>,
@@ -29,7 +31,8 @@ pub(super) struct Look {
 
 /// Looks at the sockets of these processes, which stand still.
 pub(super) fn at(pids: &[u32]) -> Look {
-    let mut look = Look { found: Vec::new(), netns: vec![Netns::OWN], problems: Vec::new() };
+    let netns = Netns::of_threads(&threads_of(pids));
+    let mut look = Look { found: Vec::new(), netns, problems: Vec::new() };
     raised(|| held(pids).into_iter().for_each(|(inode, holders)| look.add(inode, holders)));
     for index in 0..look.netns.len() {
         look.ask(index);
@@ -44,7 +47,7 @@ impl Look {
     fn add(&mut self, inode: u32, holders: Vec<Holder>) {
         let grip = holders.iter().find_map(|&holder| Grip::on(holder, inode).ok());
         let kind = grip.as_ref().and_then(|grip| grip.kind().ok());
-        let netns = grip.and_then(|grip| grip.netns().ok()).map_or(0, |netns| self.place(netns));
+        let netns = grip.and_then(|grip| grip.netns().ok()).map(|netns| self.place(netns));
         if kind.is_none() {
             let Holder { pid, fd } = holders[0];
             self.problems.push(format!("nobody can say what descriptor {fd} of process {pid} is"));
@@ -63,7 +66,7 @@ impl Look {
     /// Asks a network namespace about those of its sockets that are here.
     fn ask(&mut self, index: usize) {
         let here: HashMap<u32, usize> = (0..self.found.len())
-            .filter(|&at| self.found[at].netns == index)
+            .filter(|&at| self.found[at].netns.is_none_or(|netns| netns == index))
             .map(|at| (self.found[at].inode, at))
             .collect();
         let is_unix = |at: &usize| self.found[*at].kind.is_some_and(|k| k.family == libc::AF_UNIX);
@@ -75,16 +78,22 @@ impl Look {
         match asked {
             Ok((sockets, unix)) => {
                 self.problems.extend(unix.as_ref().err().map(ToString::to_string));
-                self.note(&here, sockets, unix.unwrap_or_default());
+                self.note(index, &here, sockets, unix.unwrap_or_default());
             }
             Err(error) => self.problems.push(error.to_string()),
         }
     }
 
-    fn note(&mut self, here: &HashMap<u32, usize>, sockets: Vec<Socket>, unix: Vec<UnixSocket>) {
+    fn note(
+        &mut self,
+        index: usize,
+        here: &HashMap<u32, usize>,
+        sockets: Vec<Socket>,
+        unix: Vec<UnixSocket>,
+    ) {
         for socket in sockets {
             if let Some(&at) = here.get(&socket.inode) {
-                self.found[at].socket = Some(socket);
+                (self.found[at].socket, self.found[at].netns) = (Some(socket), Some(index));
             }
         }
         let named: HashMap<u32, Option<String>> =

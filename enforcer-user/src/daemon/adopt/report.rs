@@ -93,12 +93,18 @@ fn socket(found: Found, fate: Fate, peers: &BTreeMap<u32, u32>) -> AdoptedSocket
         pid: found.holders[0].pid,
         fd: found.holders[0].fd,
         holders: u32::try_from(found.holders.len()).unwrap_or(u32::MAX),
-        kind: found.kind.map_or_else(|| "unknown".to_owned(), |kind| kind.to_string()),
+        kind: kind(&found),
         local: inet.map(|s| s.local.to_string()).or(found.unix.and_then(|unix| unix.name)),
         peer: inet.and_then(|s| s.remote).map(|to| to.to_string()).or(unix_peer),
         result: fate.result,
         why: fate.why,
     }
+}
+
+fn kind(found: &Found) -> String {
+    let listed = || found.socket.as_ref().map(|socket| socket.word().to_owned());
+    let kind = found.kind.map(|kind| kind.to_string()).or_else(listed);
+    kind.unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// As `python3[4242]`.
