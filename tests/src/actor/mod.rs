@@ -11,6 +11,7 @@ mod udp;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -27,6 +28,8 @@ pub struct Streams {
     tcp: HashMap<String, TcpStream>,
     udp: HashMap<String, UdpSocket>,
     listeners: HashMap<String, TcpListener>,
+    /// Held and never used.
+    others: Vec<OwnedFd>,
 }
 
 /// Acts on the arguments, or on each line of stdin until it ends.
@@ -69,6 +72,7 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         }
         ["listen", name, port] => tcp::listen(streams, name, port),
         ["accept", name] => tcp::accept(streams, name),
+        ["reconnect", name, address, port] => tcp::reconnect(streams, name, address, port),
         ["tcp-rate", address, port, per_second, seconds] => {
             tcp::connect_rate(address, port, per_second, seconds)
         }
@@ -76,12 +80,15 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["udp", how, address, port, count] => udp::send(how, address, port, count),
         ["udp-open", name, address, port] => udp::open(streams, name, address, port),
         ["udp-send", name] => udp::send_on(streams, name),
+        ["udp-send-to", name, address, port] => udp::send_to_on(streams, name, address, port),
         ["udp-wait", name, seconds] => udp::wait(streams, name, seconds),
         ["udp-echo", address, port] => udp::echo(address, port),
         ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
             udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
         }
         ["ping", how, address] => icmp::ping(how, address),
+        ["unix", path] => host::unix(streams, path),
+        ["packet"] => host::packet(streams),
         ["raw"] => icmp::raw(),
         ["option", level, name] => guard::option(level, name),
         ["mknod", path, major, minor] => guard::mknod(path, major, minor),
