@@ -10,7 +10,9 @@ mod abi;
 
 mod address;
 mod cap;
+mod call;
 mod decide;
+mod field;
 mod flow;
 mod header;
 mod layout;
@@ -20,8 +22,10 @@ mod vocabulary;
 
 pub use abi::ABI_VERSION;
 pub use address::Address;
+pub use call::{CANARY_COMMAND, TaskTag, decide_call, is_permitted_family, is_refused_capability};
 pub use cap::{Cap, Meter, TICKS_PER_NS};
 pub use decide::{Charge, Decision, Found, PolicyTables, Socket, decide, decide_socket};
+pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
 pub use header::{Packet, parse, parse_into};
 pub use layout::{

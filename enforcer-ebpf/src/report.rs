@@ -45,7 +45,8 @@ pub(crate) fn tally(hook: Hook, slot: u32, flow: &Flow, decision: &Decision) {
         Hook::Connect4 | Hook::Connect6 => connections.add(1),
         // An allowed datagram is counted when it is a packet.
         Hook::Sendmsg4 | Hook::Sendmsg6 if denied => packets.add(1),
-        Hook::SockCreate if denied => sockets.add(1),
+        // Calls, of which a socket is one.
+        _ if denied => sockets.add(1),
         _ => {}
     }
 }

@@ -8,6 +8,7 @@ use aya::{Ebpf, EbpfLoader};
 use enforcer_common::OUTCOMES;
 
 use super::error::KernelError;
+use super::lsm::Constants;
 use crate::config::Capacity;
 
 // Defines `BPF_OBJECT`; written by `build.rs`.
@@ -31,7 +32,7 @@ pub(crate) const HOOKUPS: [Hookup; 6] = [
 ];
 
 /// Every map that outlives the daemon. The programs' own log ring does not.
-pub(crate) const MAPS: [&str; 12] = [
+pub(crate) const MAPS: [&str; 13] = [
     "CONTROL",
     "AGENTS",
     "STATES",
@@ -44,6 +45,7 @@ pub(crate) const MAPS: [&str; 12] = [
     "SOCKETS",
     "RECORDS",
     "ALARMS",
+    "TASKS",
 ];
 
 /// Programs loaded into the kernel, not yet attached.
@@ -61,7 +63,11 @@ pub fn embedded() -> bool {
 impl Programs {
     /// Loads the programs; maps that are pinned in `maps` are reused, the
     /// others are made and pinned there.
-    pub(crate) fn load(maps: &Path, capacity: &Capacity) -> Result<Self, KernelError> {
+    pub(crate) fn load(
+        maps: &Path,
+        capacity: &Capacity,
+        constants: &Constants,
+    ) -> Result<Self, KernelError> {
         if BPF_OBJECT.is_empty() {
             return Err(KernelError::NoPrograms);
         }
@@ -72,6 +78,9 @@ impl Programs {
         for (map, entries) in sizes(capacity) {
             loader.map_max_entries(map, entries);
         }
+        // aya has no type for task storage, which only programs read anyway.
+        loader.allow_unsupported_maps();
+        constants.give_to(&mut loader);
         let mut ebpf = loader.load(BPF_OBJECT)?;
         for hookup in HOOKUPS {
             load(&mut ebpf, hookup.program).map_err(|source| KernelError::Program {
@@ -83,18 +92,16 @@ impl Programs {
     }
 
     /// The loaded program's descriptor.
-    pub(crate) fn fd(&self, hookup: &Hookup) -> Result<BorrowedFd<'_>, KernelError> {
-        let wrap =
-            |source| KernelError::Program { program: hookup.program, source: Box::new(source) };
-        let program = self.ebpf.program(hookup.program).ok_or(KernelError::NoPrograms)?;
+    pub(crate) fn fd(&self, program: &'static str) -> Result<BorrowedFd<'_>, KernelError> {
+        let wrap = |source| KernelError::Program { program, source: Box::new(source) };
+        let program = self.ebpf.program(program).ok_or(KernelError::NoPrograms)?;
         Ok(program.fd().map_err(wrap)?.as_fd())
     }
 
     /// The loaded program's id.
-    pub(crate) fn id(&self, hookup: &Hookup) -> Result<u32, KernelError> {
-        let wrap =
-            |source| KernelError::Program { program: hookup.program, source: Box::new(source) };
-        let program = self.ebpf.program(hookup.program).ok_or(KernelError::NoPrograms)?;
+    pub(crate) fn id(&self, program: &'static str) -> Result<u32, KernelError> {
+        let wrap = |source| KernelError::Program { program, source: Box::new(source) };
+        let program = self.ebpf.program(program).ok_or(KernelError::NoPrograms)?;
         Ok(program.info().map_err(wrap)?.id())
     }
 }

@@ -34,6 +34,11 @@ fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A command that takes nothing.
+pub(crate) fn command(command: u32) -> io::Result<()> {
+    bpf(command.into(), &mut 0_u64).map(|_| ())
+}
+
 #[repr(C)]
 struct LinkCreate {
     prog_fd: u32,
@@ -56,6 +61,16 @@ pub(crate) fn link_create(
         attach_type,
         flags: 0,
     };
+    fd_of(bpf(BPF_LINK_CREATE, &mut attr)?)
+}
+
+/// Attaches a program to the hook or tracepoint it was loaded for.
+pub(crate) fn link_create_tracing(
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    let prog_fd = program.as_raw_fd().cast_unsigned();
+    let mut attr = LinkCreate { prog_fd, target_fd: 0, attach_type, flags: 0 };
     fd_of(bpf(BPF_LINK_CREATE, &mut attr)?)
 }
 
@@ -134,6 +149,19 @@ struct Info {
 
 /// Asks about a link; an error where it is not one to a cgroup.
 pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    let info = any_link_info(link)?;
+    if info.kind != LINK_TYPE_CGROUP {
+        return Err(io::Error::other("the pin is not a link to a cgroup"));
+    }
+    Ok(info)
+}
+
+/// The id of the program in a link of any kind.
+pub(crate) fn link_program(link: BorrowedFd<'_>) -> io::Result<u32> {
+    any_link_info(link).map(|info| info.prog_id)
+}
+
+fn any_link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     let mut info = LinkInfo::default();
     let mut attr = Info {
         bpf_fd: link.as_raw_fd().cast_unsigned(),
@@ -141,9 +169,6 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
         info: ptr::from_mut(&mut info).expose_provenance() as u64,
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    if info.kind != LINK_TYPE_CGROUP {
-        return Err(io::Error::other("the pin is not a link to a cgroup"));
-    }
     Ok(info)
 }
 

@@ -5,6 +5,7 @@ mod icmp;
 mod host;
 mod tcp;
 mod udp;
+mod way_out;
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -68,6 +69,8 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         }
         ["ping", how, address] => icmp::ping(how, address),
         ["raw"] => icmp::raw(),
+        ["socket", family, kind, protocol] => way_out::socket(family, kind, protocol),
+        ["bpf", command] => way_out::bpf(command),
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),

@@ -1,0 +1,15 @@
+//! The programs that are not on cgroups: BPF LSM, which refuses, and two
+//! tracepoints, which watch for processes that have left. Each is loaded by
+//! itself; enforcement stands without them, and says which of them it has.
+
+mod types;
+mod hooks;
+mod constants;
+mod load;
+mod canary;
+mod state;
+mod layer;
+
+pub(super) use constants::Constants;
+pub(super) use layer::Layer;
+pub use state::LayerState;
