@@ -41,6 +41,8 @@ pub trait PolicyTables {
         }
         Found::NOTHING
     }
+    /// Whether the policy names this interface; a missing entry does not.
+    fn interface(&self, policy_id: u32, index: u32) -> bool;
     /// Charges `units`; `false` refuses and charges nothing.
     fn charge(&self, slot: u32, which: Charge, cap: &Cap, units: u64) -> bool;
 }
@@ -129,10 +131,72 @@ pub fn decide(
     if by_rule.reason != Reason::Rule {
         return by_rule.in_mode(limits);
     }
+    let confined = hook == Hook::Egress && limits.names_interfaces();
+    if confined && !tables.interface(limits.policy_id, flow.interface) {
+        return Decision::by_rule(Reason::Interface, by_rule.rule).in_mode(limits);
+    }
     match exhausted_cap(tables, hook, slot, limits, flow) {
         Some(reason) => Decision::by_rule(reason, by_rule.rule).in_mode(limits),
         None => by_rule,
     }
+}
+
+/// Decides one packet that reached a socket of the agent in `slot`: it passes
+/// where an answer to its sender would. `flow` names the sender. Never a violation:
+/// a stranger outside must not be able to trip an agent's wire.
+#[inline(always)]
+pub fn decide_arrival(
+    tables: &impl PolicyTables,
+    slot: u32,
+    flow: &Flow,
+    read: Result<(), Reason>,
+) -> Decision {
+    let Some(limits) = tables.limits(slot).filter(|l| l.policy_id != 0) else {
+        return Decision::deny(Reason::Inbound);
+    };
+    if tables.quarantined(slot) {
+        return Decision::deny(Reason::Inbound);
+    }
+    if limits.is_audit() {
+        return Decision::by_rule(Reason::Rule, NO_RULE);
+    }
+    if read.is_err() {
+        return Decision::deny(Reason::Inbound);
+    }
+    let by_rule = match_rules(tables, limits.policy_id, flow);
+    if by_rule.reason == Reason::Rule { by_rule } else { Decision::deny(Reason::Inbound) }
+}
+
+/// Decides a call that is refused to every agent, for this reason: audit mode
+/// reports it and lets it pass.
+#[inline(always)]
+pub fn decide_refusal(tables: &impl PolicyTables, slot: u32, reason: Reason) -> Decision {
+    let Some(limits) = tables.limits(slot).filter(|l| l.policy_id != 0) else {
+        return Decision::deny(Reason::UnboundAgent);
+    };
+    let refused = Decision::deny(reason);
+    if limits.is_audit() {
+        return Decision { verdict: Verdict::Allow, audited: true, ..refused };
+    }
+    refused
+}
+
+/// Decides a call to a Unix socket; `named` says whether the policy with this
+/// id names it.
+#[inline(always)]
+pub fn decide_unix(
+    tables: &impl PolicyTables,
+    slot: u32,
+    named: impl FnOnce(u32) -> bool,
+) -> Decision {
+    let policy_id = tables.limits(slot).map_or(0, |limits| limits.policy_id);
+    if policy_id != 0 && tables.quarantined(slot) {
+        return Decision::deny(Reason::Quarantined);
+    }
+    if policy_id != 0 && named(policy_id) {
+        return Decision::by_rule(Reason::Rule, NO_RULE);
+    }
+    decide_refusal(tables, slot, Reason::UnixPeer)
 }
 
 /// `SOCK_STREAM` and `SOCK_DGRAM` of `include/linux/net.h`.

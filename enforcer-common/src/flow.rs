@@ -39,6 +39,8 @@ pub struct Flow {
     pub packets: u32,
     /// Bytes at layer 3; 0 for socket calls.
     pub bytes: u32,
+    /// Index of the interface that the packet leaves by; 0 for socket calls.
+    pub interface: u32,
 }
 
 /// Destination of the self-check over IPv4: loopback, so that nothing leaves
@@ -63,12 +65,14 @@ impl Flow {
         protocol: Protocol::ANY,
         packets: 1,
         bytes: 0,
+        interface: 0,
     };
 
     /// A flow as a socket call names it.
     #[inline(always)]
     pub fn of_call(destination: Address, port: u16, protocol: Protocol) -> Self {
-        Self { destination: destination.as_destination(), port, protocol, packets: 1, bytes: 0 }
+        let destination = destination.as_destination();
+        Self { destination, port, protocol, ..Self::UNREADABLE }
     }
 
     /// Whether this goes to the self-check's own destination.

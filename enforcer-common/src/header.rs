@@ -14,6 +14,8 @@ pub trait Packet {
     fn len(&self) -> u32;
     /// Packets on the wire: GSO segments, at least 1.
     fn segments(&self) -> u32;
+    /// Index of the interface it leaves by; 0 where unknown.
+    fn interface(&self) -> u32;
     /// Whether there are no bytes at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -47,6 +49,11 @@ const EXT_MOBILITY: u8 = 135;
 const EXT_HIP: u8 = 139;
 const EXT_SHIM6: u8 = 140;
 
+/// Which end of a packet a flow names. A constant, so that each program has
+/// only the code for its own.
+const DESTINATION: bool = false;
+const SOURCE: bool = true;
+
 /// Reads a packet into the flow it belongs to.
 ///
 /// # Errors
@@ -65,19 +72,58 @@ pub fn parse(packet: &impl Packet) -> Result<Flow, Reason> {
 /// destination.
 #[inline(always)]
 pub fn parse_into(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+    parse_end::<DESTINATION>(packet, flow)
+}
+
+/// Like [`parse_into`], for a packet that arrives: the flow is the one that an
+/// answer to it would belong to.
+///
+/// # Errors
+/// As for [`parse`].
+#[inline(always)]
+pub fn parse_answer_into(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+    parse_end::<SOURCE>(packet, flow)
+}
+
+/// TCP's ACK flag, in the fourteenth byte of its header (RFC 9293 section 3.1).
+const TCP_FLAGS: u32 = 13;
+const TCP_ACK: u8 = 0x10;
+
+/// Whether a packet is TCP that acknowledges something: it goes on with a
+/// connection, and what the agent sent on it was judged. A cheap look that follows
+/// no options or extension headers; a packet that has them is not recognised.
+#[inline(always)]
+pub fn continues_tcp(packet: &impl Packet) -> bool {
+    const PLAIN_IPV4: u8 = 0x45;
+    let transport = match packet.load::<1>(0) {
+        Some([PLAIN_IPV4]) if packet.load::<1>(9) == Some([Protocol::TCP.0]) => IPV4_MIN_HEADER,
+        Some([first]) if first >> 4 == 6 && packet.load::<1>(6) == Some([Protocol::TCP.0]) => {
+            IPV6_HEADER
+        }
+        _ => return false,
+    };
+    packet.load::<1>(transport + TCP_FLAGS).is_some_and(|[flags]| flags & TCP_ACK != 0)
+}
+
+#[inline(always)]
+fn parse_end<const END: bool>(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
     flow.bytes = packet.len();
     let [first] = packet.load::<1>(0).ok_or(Reason::Truncated)?;
     match first >> 4 {
-        4 => parse_v4(packet, flow),
-        6 => parse_v6(packet, flow),
+        4 => parse_v4::<END>(packet, flow),
+        6 => parse_v6::<END>(packet, flow),
         _ => Err(Reason::NotIp),
     }
 }
 
 #[inline(always)]
-fn parse_v4(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+fn parse_v4<const END: bool>(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
     let header = packet.load::<20>(0).ok_or(Reason::Truncated)?;
-    flow.destination = Address::v4([header[16], header[17], header[18], header[19]]);
+    flow.destination = if END == SOURCE {
+        Address::v4([header[12], header[13], header[14], header[15]])
+    } else {
+        Address::v4([header[16], header[17], header[18], header[19]])
+    };
     let header_len = u32::from(header[0] & 0x0f) * 4;
     if header_len < IPV4_MIN_HEADER {
         return Err(Reason::UnreadableHeader);
@@ -88,7 +134,7 @@ fn parse_v4(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
     if header_len > IPV4_MIN_HEADER {
         refuse_source_route(packet, header_len)?;
     }
-    transport(packet, flow, Protocol(header[9]), header_len)
+    transport::<END>(packet, flow, Protocol(header[9]), header_len)
 }
 
 /// Walks the IPv4 options: a source route would send the packet past the
@@ -119,8 +165,9 @@ fn refuse_source_route(packet: &impl Packet, header_len: u32) -> Result<(), Reas
 }
 
 #[inline(always)]
-fn parse_v6(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
-    flow.destination = Address(packet.load::<16>(24).ok_or(Reason::Truncated)?);
+fn parse_v6<const END: bool>(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
+    let address = if END == SOURCE { 8 } else { 24 };
+    flow.destination = Address(packet.load::<16>(address).ok_or(Reason::Truncated)?);
     let [mut next] = packet.load::<1>(6).ok_or(Reason::Truncated)?;
     let mut at = IPV6_HEADER;
     for _ in 0..MAX_EXTENSIONS {
@@ -135,14 +182,14 @@ fn parse_v6(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
             EXT_NONE | EXT_AUTH | EXT_MOBILITY | EXT_HIP | EXT_SHIM6 => {
                 return Err(Reason::UnreadableHeader);
             }
-            _ => return transport(packet, flow, Protocol(next), at),
+            _ => return transport::<END>(packet, flow, Protocol(next), at),
         }
     }
     Err(Reason::UnreadableHeader)
 }
 
 #[inline(always)]
-fn transport(
+fn transport<const END: bool>(
     packet: &impl Packet,
     flow: &mut Flow,
     protocol: Protocol,
@@ -154,12 +201,15 @@ fn transport(
     }
     flow.protocol = protocol;
     if protocol.has_ports() {
-        let [_, _, high, low] = packet.load::<4>(at).ok_or(Reason::Truncated)?;
-        flow.port = u16::from_be_bytes([high, low]);
+        let ports = packet.load::<4>(at).ok_or(Reason::Truncated)?;
+        let [from_high, from_low, to_high, to_low] = ports;
+        let port = if END == SOURCE { [from_high, from_low] } else { [to_high, to_low] };
+        flow.port = u16::from_be_bytes(port);
     } else if at >= packet.len() {
         return Err(Reason::Truncated);
     }
     flow.packets = packet.segments();
+    flow.interface = packet.interface();
     Ok(())
 }
 
@@ -177,6 +227,10 @@ impl Packet for &[u8] {
 
     fn segments(&self) -> u32 {
         1
+    }
+
+    fn interface(&self) -> u32 {
+        0
     }
 }
 

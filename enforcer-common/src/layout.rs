@@ -2,7 +2,7 @@
 //! network order; each map says at its definition who writes and reads it.
 
 use crate::cap::Cap;
-use crate::record::COMM_LEN;
+use crate::record::{COMM_LEN, UNIX_PATH};
 use crate::tripwire::{Stamps, Tripwire};
 use crate::vocabulary::Reason;
 
@@ -49,7 +49,7 @@ kernel_abi!(Control, size = 16, {
 pub struct AgentLimits {
     /// First part of the agent's prefix keys; 0 means no policy.
     pub policy_id: u32,
-    /// [`AgentLimits::AUDIT`] or 0.
+    /// [`AgentLimits::AUDIT`] and [`AgentLimits::INTERFACES`], or 0.
     pub flags: u32,
     /// Violations that trip the wire, at most `TRIPWIRE_MAX`; 0 never.
     pub tripwire_count: u32,
@@ -77,11 +77,19 @@ kernel_abi!(AgentLimits, size = 128, {
 impl AgentLimits {
     /// `mode = "audit"`: judge and report, never drop.
     pub const AUDIT: u32 = 1;
+    /// Packets leave only by the interfaces that `INTERFACES` has for the policy.
+    pub const INTERFACES: u32 = 2;
 
     /// Whether the agent is only observed.
     #[inline(always)]
     pub const fn is_audit(&self) -> bool {
         self.flags & Self::AUDIT != 0
+    }
+
+    /// Whether the policy names the interfaces that packets may leave by.
+    #[inline(always)]
+    pub const fn names_interfaces(&self) -> bool {
+        self.flags & Self::INTERFACES != 0
     }
 
     /// The agent's threshold.
@@ -168,6 +176,53 @@ impl PrefixKey {
     pub const BITS: u32 = Self::POLICY_BITS + 128;
 }
 
+/// Key of the interface table.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InterfaceKey {
+    /// [`AgentLimits::policy_id`].
+    pub policy_id: u32,
+    /// Index of the interface in the daemon's network namespace.
+    pub index: u32,
+}
+kernel_abi!(InterfaceKey, size = 8, { policy_id: u32 = 0, index: u32 = 4 });
+
+/// Key of the table of Unix sockets that a policy names: the policy, then the
+/// address. A whole address ends with a NUL that counts; a folder with its `/`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UnixKey {
+    /// [`AgentLimits::policy_id`], host order: always matched whole.
+    pub policy_id: u32,
+    /// The address, NUL-padded.
+    pub path: [u8; UNIX_PATH],
+}
+kernel_abi!(UnixKey, size = 112, { policy_id: u32 = 0, path: [u8; UNIX_PATH] = 4 });
+
+impl UnixKey {
+    /// Bits of a whole key.
+    pub const BITS: u32 = 32 + 8 * UNIX_PATH as u32;
+}
+
+/// Whether a component of the address of a Unix socket is `..`, which would lead
+/// out of a folder that a policy names.
+#[inline(always)]
+pub fn climbs(path: &[u8; UNIX_PATH]) -> bool {
+    // 1: at the start of a component; 2, 4: one, two dots since; 0: else.
+    let mut dots = 1;
+    let mut found = false;
+    for &byte in path {
+        let ends = (byte == b'/') | (byte == 0);
+        found |= ends & (dots == 4);
+        dots = match byte {
+            b'/' => 1,
+            b'.' => dots << 1 & 7,
+            _ => 0,
+        };
+    }
+    found
+}
+
 /// Which port rules hold for a prefix: `count` of them from `first` on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -233,7 +288,8 @@ pub struct Counter {
     pub bytes: u64,
     /// TCP and UDP `connect(2)` calls judged.
     pub connections: u64,
-    /// Sockets refused as they were made.
+    /// Calls refused that name no destination: sockets made, options set,
+    /// devices opened, settings written, Unix sockets connected to.
     pub sockets: u64,
 }
 kernel_abi!(Counter, size = 32, {

@@ -24,15 +24,18 @@ pub use abi::ABI_VERSION;
 pub use address::Address;
 pub use call::{CANARY_COMMAND, TaskTag, decide_call, is_permitted_family, is_refused_capability};
 pub use cap::{Cap, Meter, TICKS_PER_NS};
-pub use decide::{Charge, Decision, Found, PolicyTables, Socket, decide, decide_socket};
+pub use decide::{
+    Charge, Decision, Found, PolicyTables, Socket, decide, decide_arrival, decide_refusal,
+    decide_socket, decide_unix,
+};
 pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-pub use header::{Packet, parse, parse_into};
+pub use header::{Packet, continues_tcp, parse, parse_answer_into, parse_into};
 pub use layout::{
-    AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, MAX_DEPTH, MAX_PORT_RULES,
-    NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND, SocketTag,
-    outcome,
+    AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, InterfaceKey, MAX_DEPTH,
+    MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
+    SocketTag, UnixKey, climbs, outcome,
 };
-pub use record::{COMM_LEN, NO_RULE, Record};
+pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

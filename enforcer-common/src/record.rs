@@ -46,14 +46,49 @@ pub struct Record {
     /// Code of a [`Reason`](crate::Reason).
     pub reason: u8,
     /// Unused, zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
+    /// What a refused call was about: [`option_detail`], [`device_detail`], or 0.
+    pub detail: u32,
 }
 kernel_abi!(Record, size = 96, {
     ktime_ns: u64 = 0, cgroup_id: u64 = 8, socket_cookie: u64 = 16,
     destination: [u8; 16] = 24, comm: [u8; COMM_LEN] = 40, pid: u32 = 56, uid: u32 = 60,
     slot: u32 = 64, policy_id: u32 = 68, generation: u32 = 72, rule: u32 = 76,
     suppressed: u32 = 80, port: u16 = 84, protocol: u8 = 86, kind: u8 = 87, hook: u8 = 88,
-    reason: u8 = 89, reserved: [u8; 6] = 90,
+    reason: u8 = 89, reserved: [u8; 2] = 90, detail: u32 = 92,
+});
+
+/// [`Record::detail`] of a socket option: level and name, as `setsockopt(2)`
+/// has them; both fit into 16 bits.
+#[inline(always)]
+pub const fn option_detail(level: u32, name: u32) -> u32 {
+    level << 16 | name & 0xffff
+}
+
+/// [`Record::detail`] of a device: major and minor number (the kernel's
+/// `dev_t`: 12 and 20 bits).
+#[inline(always)]
+pub const fn device_detail(major: u32, minor: u32) -> u32 {
+    major << 20 | minor & 0xf_ffff
+}
+
+/// Bytes of a Unix socket's address (`sun_path` of unix(7)).
+pub const UNIX_PATH: usize = 108;
+
+/// A record with the Unix socket that was named.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixRecord {
+    /// What was decided.
+    pub record: Record,
+    /// The address as the caller gave it, NUL-padded; an abstract one begins
+    /// with a NUL.
+    pub path: [u8; UNIX_PATH],
+    /// Unused, zero.
+    pub reserved: u32,
+}
+kernel_abi!(UnixRecord, size = 208, {
+    record: Record = 0, path: [u8; UNIX_PATH] = 96, reserved: u32 = 204,
 });
 
 impl Record {

@@ -25,6 +25,12 @@ impl Packet for Skb<'_> {
         let segments = unsafe { (*self.0.skb.skb).gso_segs };
         if segments == 0 { 1 } else { segments }
     }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        // SAFETY: a field of the context.
+        unsafe { (*self.0.skb.skb).ifindex }
+    }
 }
 
 /// Reads one field of the context. Volatile: the verifier allows loads of

@@ -6,18 +6,18 @@ use core::ptr::{self, addr_of, read_volatile};
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_ancestor_cgroup_id, bpf_get_socket_cookie, bpf_sk_fullsock,
-    bpf_skb_ancestor_cgroup_id,
+    bpf_get_socket_cookie, bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id,
 };
 use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
 use aya_log_ebpf::error;
 use enforcer_common::{
-    Decision, Flow, Hook, Reason, RecordKind, Socket, SocketTag, Verdict, decide, decide_socket,
-    parse_into,
+    Decision, Flow, Hook, Reason, Socket, Verdict, continues_tcp, decide, decide_arrival,
+    decide_socket, parse_answer_into, parse_into,
 };
 
 use crate::flow::{Skb, of_call_v4, of_call_v6};
+use crate::guard::{account, current};
 use crate::identity;
 use crate::report;
 use crate::tables::KernelTables;
@@ -26,6 +26,12 @@ use crate::tables::KernelTables;
 #[cgroup_skb(egress)]
 pub(crate) fn egress_skb(ctx: SkBuffContext) -> i32 {
     judge_packet(&ctx).cgroup_return()
+}
+
+/// Every packet that reaches a socket made below the enforced root.
+#[cgroup_skb(ingress)]
+pub(crate) fn ingress_skb(ctx: SkBuffContext) -> i32 {
+    judge_arrival(&ctx).cgroup_return()
 }
 
 /// `connect(2)` to an IPv4 address, before the kernel picks a route.
@@ -76,7 +82,25 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
         }
         // SAFETY: the context of this program.
         record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        report::tell(&mut record, &flow, counts(kind, &decision));
+        report::tell(&mut record, &flow, report::counts(kind, &decision));
+    }
+    decision.verdict
+}
+
+/// Counts what it refuses and reports nothing: a flood from outside must not
+/// crowd out the agent's own events.
+#[inline(always)]
+fn judge_arrival(ctx: &SkBuffContext) -> Verdict {
+    if continues_tcp(&Skb(ctx)) {
+        return Verdict::Allow;
+    }
+    let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    let slot = packet_slot(ctx, full_socket(ctx), &tables);
+    let mut flow = Flow::UNREADABLE;
+    let read = parse_answer_into(&Skb(ctx), &mut flow);
+    let decision = decide_arrival(&tables, slot, &flow, read);
+    if decision.verdict == Verdict::Deny {
+        report::tally(Hook::Ingress, slot, &flow, &decision);
     }
     decision.verdict
 }
@@ -123,7 +147,7 @@ fn judge_call(hook: Hook, ctx: &SockAddrContext, flow: &Flow) -> Verdict {
         identity::describe_current(&mut record);
         // SAFETY: the context of this program.
         record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        report::tell(&mut record, flow, counts(kind, &decision));
+        report::tell(&mut record, flow, report::counts(kind, &decision));
     }
     decision.verdict
 }
@@ -141,15 +165,7 @@ fn judge_socket(ctx: &SockContext) -> Verdict {
         }
     };
     let decision = decide_socket(&tables, tag.slot, &socket);
-    let flow = Flow::UNREADABLE;
-    report::tally(Hook::SockCreate, tag.slot, &flow, &decision);
-    if let Some(kind) = report::kind(Hook::SockCreate, &decision) {
-        let mut record =
-            report::record(kind, Hook::SockCreate, tag.slot, &tables.control, &decision);
-        record.cgroup_id = tag.cgroup_id;
-        identity::describe_current(&mut record);
-        report::tell(&mut record, &flow, counts(kind, &decision));
-    }
+    account(Hook::SockCreate, &tables, &tag, &decision, 0);
     decision.verdict
 }
 
@@ -160,16 +176,4 @@ fn complain(ctx: &impl EbpfContext, slot: u32, decision: &Decision) {
     if decision.reason == Reason::Internal {
         error!(ctx, "slot {}: a port list names a rule that is not in the table", slot);
     }
-}
-
-/// Whether what is reported counts towards the tripwire: enforced violations.
-#[inline(always)]
-fn counts(kind: RecordKind, decision: &Decision) -> bool {
-    kind == RecordKind::Denied && decision.reason.is_violation()
-}
-
-#[inline(always)]
-fn current(tables: &KernelTables) -> SocketTag {
-    // SAFETY: no preconditions.
-    identity::current(&tables.control, |level| unsafe { bpf_get_current_ancestor_cgroup_id(level) })
 }

@@ -13,6 +13,8 @@ mod atomic;
 #[cfg(target_arch = "bpf")]
 mod flow;
 #[cfg(target_arch = "bpf")]
+mod guard;
+#[cfg(target_arch = "bpf")]
 mod hooks;
 #[cfg(target_arch = "bpf")]
 mod identity;
@@ -21,11 +23,15 @@ mod lsm;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
+mod options;
+#[cfg(target_arch = "bpf")]
 mod report;
 #[cfg(target_arch = "bpf")]
 mod tables;
 #[cfg(target_arch = "bpf")]
 mod tasks;
+#[cfg(target_arch = "bpf")]
+mod unix;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

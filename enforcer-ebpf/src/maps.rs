@@ -5,8 +5,8 @@ use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use enforcer_common::{
-    AgentEntry, AgentState, Control, Counter, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey,
-    RecordStats, SocketTag,
+    AgentEntry, AgentState, Control, Counter, InterfaceKey, NAME_LEN, OUTCOMES, PortList, PortRule,
+    PrefixKey, RecordStats, SocketTag, UnixKey,
 };
 
 /// Lets the daemon read and write single cells without a system call, so that a
@@ -50,6 +50,16 @@ pub(crate) static PREFIXES: LpmTrie<PrefixKey, PortList> = LpmTrie::with_max_ent
 /// in force points. Reader: `tables`. Full: the plan is refused.
 #[map]
 pub(crate) static PORT_RULES: Array<PortRule> = Array::with_max_entries(131_072, MMAPABLE);
+
+/// Interfaces that packets may leave by, of policies that name any. Writer: the
+/// daemon. Reader: `tables`. Full: the plan is refused; what is missing is denied.
+#[map]
+pub(crate) static INTERFACES: HashMap<InterfaceKey, u32> = HashMap::with_max_entries(8192, 0);
+
+/// Unix sockets, and folders of them, that policies name. Writer: the daemon.
+/// Reader: `unix`. Full: the plan is refused; what is missing is denied.
+#[map]
+pub(crate) static UNIX_PATHS: LpmTrie<UnixKey, u32> = LpmTrie::with_max_entries(8192, 0);
 
 /// Counters, [`OUTCOMES`] a slot. Writer: `report`. Reader: the daemon, which
 /// sums the CPUs. Preallocated.

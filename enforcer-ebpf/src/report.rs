@@ -5,7 +5,8 @@ use core::ptr::{addr_of_mut, read_volatile};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use enforcer_common::{
     AgentLimits, AgentState, Control, Decision, Flow, Hook, Meter, OUTCOMES, PolicyTables, Reason,
-    Record, RecordKind, SLOT_UNBOUND, TRIPWIRE_MAX, Verdict, WindowStore, outcome,
+    Record, RecordKind, SLOT_UNBOUND, TRIPWIRE_MAX, UNIX_PATH, UnixRecord, Verdict, WindowStore,
+    outcome,
 };
 
 use crate::atomic::Cell;
@@ -43,8 +44,14 @@ pub(crate) fn tally(hook: Hook, slot: u32, flow: &Flow, decision: &Decision) {
             bytes.add(u64::from(flow.bytes));
         }
         Hook::Connect4 | Hook::Connect6 => connections.add(1),
+        // What arrives is counted where it ends.
+        Hook::Ingress if denied => {
+            packets.add(u64::from(flow.packets));
+            bytes.add(u64::from(flow.bytes));
+        }
         // An allowed datagram is counted when it is a packet.
         Hook::Sendmsg4 | Hook::Sendmsg6 if denied => packets.add(1),
+        Hook::Ingress | Hook::Sendmsg4 | Hook::Sendmsg6 => {}
         // Calls, of which a socket is one.
         _ if denied => sockets.add(1),
         _ => {}
@@ -95,7 +102,8 @@ pub(crate) fn record(
         kind: kind as u8,
         hook: hook as u8,
         reason: decision.reason as u8,
-        reserved: [0; 6],
+        reserved: [0; 2],
+        detail: 0,
     }
 }
 
@@ -128,15 +136,49 @@ extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, is_violation
     record.destination = flow.destination.0;
     record.port = flow.port;
     record.protocol = flow.protocol.0;
-    send(record, state, limits, is_violation);
+    send(record, state, limits, is_violation, |record| RECORDS.output::<Record>(record, 0).is_ok());
     if is_violation && record.slot != SLOT_UNBOUND {
         trip(record, state, limits);
     }
     0
 }
 
+/// Whether what is reported counts towards the tripwire: enforced violations.
 #[inline(always)]
-fn send(record: &mut Record, state: *mut AgentState, limits: &AgentLimits, is_violation: bool) {
+pub(crate) fn counts(kind: RecordKind, decision: &Decision) -> bool {
+    matches!(kind, RecordKind::Denied | RecordKind::Tamper) && decision.reason.is_violation()
+}
+
+/// Completes and sends a record of a Unix socket; never a violation.
+#[inline(always)]
+pub(crate) fn send_unix(record: &mut Record, tables: &KernelTables, path: &[u8; UNIX_PATH]) {
+    let (Some(state), Some(limits)) = (state(record.slot), tables.limits(record.slot)) else {
+        return;
+    };
+    record.policy_id = limits.policy_id;
+    send(record, state, limits, false, |record| {
+        // In the ring itself: the stack has no room for it.
+        let Some(mut entry) = RECORDS.reserve::<UnixRecord>(0) else { return false };
+        let place = entry.as_mut_ptr();
+        // SAFETY: fields of the reserved entry; every one of them is written.
+        unsafe {
+            addr_of_mut!((*place).record).write(*record);
+            addr_of_mut!((*place).path).write(*path);
+            addr_of_mut!((*place).reserved).write(0);
+        }
+        entry.submit(0);
+        true
+    });
+}
+
+#[inline(always)]
+fn send(
+    record: &mut Record,
+    state: *mut AgentState,
+    limits: &AgentLimits,
+    is_violation: bool,
+    output: impl FnOnce(&Record) -> bool,
+) {
     // SAFETY: a field of a looked-up map value.
     let budget = unsafe { Cell::new(addr_of_mut!((*state).records_arrival)) };
     let suppressed = suppressed(record, state, is_violation);
@@ -146,7 +188,7 @@ fn send(record: &mut Record, state: *mut AgentState, limits: &AgentLimits, is_vi
     }
     let before = suppressed.swap(0);
     record.suppressed = before as u32;
-    if RECORDS.output::<Record>(&*record, 0).is_ok() {
+    if output(record) {
         return count(record.slot, Fate::Sent);
     }
     suppressed.add(before);

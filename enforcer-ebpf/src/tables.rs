@@ -7,12 +7,12 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::maps::lpm_trie::Key;
 use enforcer_common::{
-    AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, MAX_PORT_RULES, NO_RULE,
-    PolicyTables, PortList, PortRule, PrefixKey, Reason,
+    AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey,
+    MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, PrefixKey, Reason,
 };
 
 use crate::atomic::Cell;
-use crate::maps::{AGENTS, CONTROL, PORT_RULES, PREFIXES, STATES};
+use crate::maps::{AGENTS, CONTROL, INTERFACES, PORT_RULES, PREFIXES, STATES};
 
 /// The tables as they are in one generation, for the length of one program run.
 pub(crate) struct KernelTables {
@@ -101,6 +101,12 @@ impl PolicyTables for KernelTables {
         // outlives the call.
         unsafe { bpf_loop(count, visit as *mut c_void, (&raw mut search).cast(), 0) };
         Found { reason: search.reason, rule: search.rule }
+    }
+
+    #[inline(always)]
+    fn interface(&self, policy_id: u32, index: u32) -> bool {
+        // SAFETY: only asked whether it is there.
+        unsafe { INTERFACES.get(&InterfaceKey { policy_id, index }) }.is_some()
     }
 
     #[inline(always)]

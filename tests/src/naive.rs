@@ -61,6 +61,10 @@ impl PolicyTables for Tables {
         self.rules.get(index as usize).copied()
     }
 
+    fn interface(&self, _policy_id: u32, _index: u32) -> bool {
+        true
+    }
+
     fn charge(&self, _: u32, _: Charge, _: &Cap, _: u64) -> bool {
         true
     }

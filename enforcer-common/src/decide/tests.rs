@@ -78,6 +78,10 @@ impl PolicyTables for Tables {
         }
     }
 
+    fn interface(&self, _policy_id: u32, _index: u32) -> bool {
+        true
+    }
+
     fn charge(&self, slot: u32, which: Charge, _cap: &Cap, units: u64) -> bool {
         assert_eq!(slot, SLOT);
         self.charged.borrow_mut().push((which, units));
@@ -95,7 +99,14 @@ impl Tables {
     }
 
     fn judge(&self, hook: Hook, to: Address, port: u16) -> Decision {
-        let flow = Flow { destination: to, port, protocol: Protocol::TCP, packets: 4, bytes: 6000 };
+        let flow = Flow {
+            destination: to,
+            port,
+            protocol: Protocol::TCP,
+            packets: 4,
+            bytes: 6000,
+            ..Flow::UNREADABLE
+        };
         decide(self, hook, SLOT, &flow, Ok(()))
     }
 

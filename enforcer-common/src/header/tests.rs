@@ -62,7 +62,14 @@ fn plain_packets_are_read() {
 #[test]
 fn a_flow_carries_length_and_segments() {
     let packet = v4(6, &[], &PORTS);
-    let want = Flow { destination: V4, port: 443, protocol: Protocol::TCP, packets: 1, bytes: 28 };
+    let want = Flow {
+        destination: V4,
+        port: 443,
+        protocol: Protocol::TCP,
+        packets: 1,
+        bytes: 28,
+        ..Flow::UNREADABLE
+    };
     assert_eq!(parse(&packet.as_slice()), Ok(want));
 }
 

@@ -126,6 +126,8 @@ mod tests {
                 limits: enforcer_common::AgentLimits::default(),
                 prefixes: Vec::new(),
                 lists: Vec::new(),
+                unix: Vec::new(),
+                interfaces: Vec::new(),
                 rules: Vec::new(),
             })
             .collect();

@@ -15,7 +15,7 @@ pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostics> {
     let (tripwire_count, tripwire_window_ns) = tripwire(policy)?;
     let cap = |what, rate: Option<Rate>| rate.map_or(Ok(Cap::NONE), |rate| cap(policy, what, rate));
     Ok(AgentLimits {
-        flags: if policy.mode == Mode::Audit { AgentLimits::AUDIT } else { 0 },
+        flags: flags(policy),
         tripwire_count,
         tripwire_window_ns,
         packets: cap("packets", policy.limits.packets)?,
@@ -24,6 +24,12 @@ pub(super) fn limits(policy: &Policy) -> Result<AgentLimits, Diagnostics> {
         records: cap("events", Some(policy.limits.events.unwrap_or(RECORDS)))?,
         ..AgentLimits::default()
     })
+}
+
+fn flags(policy: &Policy) -> u32 {
+    let audit = if policy.mode == Mode::Audit { AgentLimits::AUDIT } else { 0 };
+    let any = policy.process.interfaces.is_empty();
+    audit | if any { 0 } else { AgentLimits::INTERFACES }
 }
 
 fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostics> {

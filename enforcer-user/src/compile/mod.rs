@@ -6,6 +6,7 @@ mod limits;
 mod list;
 mod metadata;
 mod source;
+mod unix;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use enforcer_common::{Address, AgentLimits, PortRule};
 
 use crate::config::{Diagnostics, Settings};
 use crate::policy::{AgentName, CredentialId, Inventory, Location, Policy};
+
+pub use unix::UnixPrefix;
 
 /// What the kernel is to enforce in one generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub struct AgentPlan {
     /// Distinct port rule lists; denies first, then allows by descending
     /// prefix length; at most `MAX_PORT_RULES` each.
     pub lists: Vec<Vec<PortRule>>,
+    /// Unix sockets that it may connect and send to.
+    pub unix: Vec<UnixPrefix>,
+    /// Interfaces that its packets may leave by; empty is any.
+    pub interfaces: Vec<String>,
     /// What each rule id means. The compiler's own rules (metadata addresses)
     /// come after the file's.
     pub rules: Vec<RuleInfo>,
@@ -71,7 +78,7 @@ pub struct RuleInfo {
 /// What does not fit the kernel's tables, naming the agent and the numbers.
 pub fn compile(inventory: &Inventory, settings: &Settings) -> Result<Plan, Diagnostics> {
     let mut errors = Diagnostics::default();
-    let compiled = inventory.policies.iter().map(agent);
+    let compiled = inventory.policies.iter().map(|policy| agent(policy, settings));
     let mut agents: Vec<_> = compiled.filter_map(|plan| errors.take(plan)).collect();
     agents.sort_by(|a, b| a.agent.cmp(&b.agent));
     let plan = Plan { agents };
@@ -81,7 +88,7 @@ pub fn compile(inventory: &Inventory, settings: &Settings) -> Result<Plan, Diagn
     errors.or(plan)
 }
 
-fn agent(policy: &Policy) -> Result<AgentPlan, Diagnostics> {
+fn agent(policy: &Policy, settings: &Settings) -> Result<AgentPlan, Diagnostics> {
     let rules = source::with_own(policy);
     let tables = flatten::tables(&rules).map_err(|error| error.explain(policy))?;
     Ok(AgentPlan {
@@ -90,6 +97,8 @@ fn agent(policy: &Policy) -> Result<AgentPlan, Diagnostics> {
         limits: limits::limits(policy)?,
         prefixes: tables.prefixes,
         lists: tables.lists,
+        unix: unix::prefixes(&policy.process.unix, &settings.agent_dir(policy.agent.as_str())),
+        interfaces: policy.process.interfaces.clone(),
         rules: rules.iter().map(source::CompiledRule::info).collect(),
     })
 }

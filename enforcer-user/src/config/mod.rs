@@ -62,6 +62,21 @@ pub struct Capacity {
     pub port_rules: u32,
 }
 
+// === impl Settings ===
+
+impl Settings {
+    /// Where the agents' own folders are, beside the control socket.
+    pub fn agent_dirs(&self) -> PathBuf {
+        self.control_socket.parent().unwrap_or(Path::new("/")).join("agents")
+    }
+
+    /// An agent's own folder for Unix sockets, made by `enforcer exec`. No path
+    /// below it leads outside: it is a file system that follows no links.
+    pub fn agent_dir(&self, agent: &str) -> PathBuf {
+        self.agent_dirs().join(agent)
+    }
+}
+
 /// The `*.toml` files of a folder, sorted by name.
 ///
 /// # Errors

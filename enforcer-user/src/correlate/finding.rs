@@ -58,6 +58,7 @@ impl Finding {
             Trigger::Denied => "was denied",
             Trigger::RateLimited => "hit its caps",
             Trigger::Quarantined => "was cut off by the kernel",
+            Trigger::Tamper => "touched the enforcement",
         };
         match destination {
             Some(to) => format!("{what} {times} ({reason}), last to {} port {}", to.ip, to.port),

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use super::Correlator;
 use crate::events::{Event, EventKind};
 use crate::policy::{
-    AgentName, Credential, CredentialId, CredentialKind, Limits, Location, Mode, Policy, Response,
-    SecretRef, Step, Trigger,
+    AgentName, Credential, CredentialId, CredentialKind, Limits, Location, Mode, Policy,
+    ProcessGrants, Response, SecretRef, Step, Trigger,
 };
 
 pub(super) const SECOND: u64 = 1_000_000_000;
@@ -35,6 +35,7 @@ pub(super) fn policy(name: &str, responses: Vec<Response>) -> Policy {
         cgroups: Vec::new(),
         rules: Vec::new(),
         limits: Limits::default(),
+        process: ProcessGrants::default(),
         responses,
         location: location(),
     }

@@ -33,6 +33,8 @@ pub(super) struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     Violation,
+    /// A violation too: the kernel's tripwire counts it.
+    Tampering,
     Refusal,
     Alarm,
 }
@@ -133,7 +135,8 @@ impl Rule {
     /// Notes the event; what it rests on when the rule is broken by it.
     fn note(&mut self, sign: Sign, stamp: &Stamp) -> Option<(Response, Tally)> {
         let counted = match (self.response.event, sign) {
-            (Trigger::Denied, Sign::Violation)
+            (Trigger::Denied, Sign::Violation | Sign::Tampering)
+            | (Trigger::Tamper, Sign::Tampering)
             | (Trigger::RateLimited, Sign::Refusal)
             | (Trigger::Quarantined, Sign::Alarm) => self.window.add(stamp.clone()),
             (Trigger::Denied, Sign::Alarm) if self.in_kernel => return Some(self.by_alarm()),
@@ -177,12 +180,12 @@ fn sign(event: &Event) -> Option<Sign> {
         || event.reason.as_deref().and_then(Reason::from_word).is_some_and(Reason::is_violation);
     match event.kind {
         EventKind::Denied => violation().then_some(Sign::Violation),
+        EventKind::Tamper => violation().then_some(Sign::Tampering),
         EventKind::RateLimited => Some(Sign::Refusal),
         EventKind::Quarantined => (event.ktime_ns != 0).then_some(Sign::Alarm),
         EventKind::WouldDeny
         | EventKind::Connected
         | EventKind::Released
-        | EventKind::Tamper
         | EventKind::Revocation
         | EventKind::Policy
         | EventKind::Lost

@@ -50,6 +50,9 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
 
 fn look(core: &Core, memory: &mut Memory) {
     links(core);
+    if let Err(error) = core.kernel.look_up_interfaces() {
+        tracing::warn!("look up interfaces: {error}");
+    }
     missed_alarms(core);
     match Losses::now(core) {
         Ok(now) => {

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use enforcer_common::{Address, Hook, NO_RULE, Protocol, Reason, Record, RecordKind, UnknownCode};
+use enforcer_common::{
+    Address, Hook, NO_RULE, Protocol, Reason, Record, RecordKind, UnixRecord, UnknownCode,
+};
 
 use super::{Destination, Event, EventKind, Process};
 use crate::compile::RuleInfo;
@@ -30,13 +32,20 @@ pub enum DecodeError {
     Code(UnknownCode),
 }
 
+/// Bytes of the longer kind of ring entry.
+const UNIX_RECORD: usize = size_of::<UnixRecord>();
+
 /// Decodes the bytes of one ring entry. The process's program is not asked for
 /// here ([`super::exe_of`]); the hub gives the number.
 ///
 /// # Errors
 /// The length is wrong, or a code is not in its vocabulary.
 pub fn decode(bytes: &[u8], names: &impl Names) -> Result<Event, DecodeError> {
-    let record = Record::from_bytes(bytes).ok_or(DecodeError::Length { got: bytes.len() })?;
+    let (head, path) = match bytes.len() {
+        UNIX_RECORD => bytes.split_at(Record::SIZE),
+        _ => (bytes, &[][..]),
+    };
+    let record = Record::from_bytes(head).ok_or(DecodeError::Length { got: bytes.len() })?;
     let code = DecodeError::Code;
     let kind = RecordKind::try_from(record.kind).map_err(code)?;
     let hook = Hook::try_from(record.hook).map_err(code)?;
@@ -54,7 +63,7 @@ pub fn decode(bytes: &[u8], names: &impl Names) -> Result<Event, DecodeError> {
         policy_generation: record.generation,
         credentials: credentials(rule),
         suppressed: record.suppressed,
-        message: message(kind),
+        message: message(kind, hook, record.detail, path),
         ..Event::at(event_kind(kind), record.ktime_ns)
     })
 }
@@ -70,8 +79,29 @@ fn event_kind(kind: RecordKind) -> EventKind {
     }
 }
 
-fn message(kind: RecordKind) -> Option<String> {
-    (kind == RecordKind::Quarantined).then(|| "cut off by the kernel's tripwire".to_owned())
+/// What else the record says; `path` is the rest of a [`UnixRecord`].
+fn message(kind: RecordKind, hook: Hook, detail: u32, path: &[u8]) -> Option<String> {
+    if kind == RecordKind::Quarantined {
+        return Some("cut off by the kernel's tripwire".to_owned());
+    }
+    match hook {
+        Hook::Setsockopt => {
+            Some(format!("socket option {} of level {}", detail & 0xffff, detail >> 16))
+        }
+        Hook::Device => Some(format!("device {}:{}", detail >> 20, detail & 0xf_ffff)),
+        Hook::ConnectUnix | Hook::SendmsgUnix => Some(format!("Unix socket {}", unix_name(path))),
+        _ => None,
+    }
+}
+
+/// As `ss(8)` shows it: `@` in front of an abstract name.
+fn unix_name(path: &[u8]) -> String {
+    let (mark, name) = match path {
+        [0, name @ ..] => ("@", name),
+        name => ("", name),
+    };
+    let end = name.iter().position(|&b| b == 0).unwrap_or(name.len());
+    format!("{mark}{}", String::from_utf8_lossy(&name[..end]))
 }
 
 /// What the kernel did: audit mode lets the flow pass.

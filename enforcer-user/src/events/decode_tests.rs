@@ -46,7 +46,8 @@ fn record() -> Record {
         kind: RecordKind::Denied as u8,
         hook: Hook::Connect4 as u8,
         reason: Reason::DenyRule as u8,
-        reserved: [0; 6],
+        reserved: [0; 2],
+        detail: 0,
     }
 }
 

@@ -25,6 +25,15 @@ impl Kernel {
         self.lock().apply(plan)
     }
 
+    /// Follows interfaces named in policies that came, went, or came back.
+    ///
+    /// # Errors
+    /// The kernel refused an entry; that interface is denied.
+    pub fn look_up_interfaces(&self) -> Result<(), KernelError> {
+        let tables = &mut *self.lock();
+        tables.residents.look_up_interfaces(&mut tables.maps)
+    }
+
     /// Number of the generation in force; 0 before the first plan.
     pub fn generation(&self) -> u32 {
         self.lock().maps.control().generation
@@ -88,7 +97,11 @@ impl Tables {
     /// The policy id of an agent whose tables stay as they are.
     fn unchanged(&self, agent: &AgentPlan) -> Option<u32> {
         let (id, old) = self.plans.get(agent.agent.as_str())?;
-        (old.prefixes == agent.prefixes && old.lists == agent.lists).then_some(*id)
+        let same = old.prefixes == agent.prefixes
+            && old.lists == agent.lists
+            && old.unix == agent.unix
+            && old.interfaces == agent.interfaces;
+        same.then_some(*id)
     }
 
     /// Writes tables of agents that changed; ids of new ones go to `fresh`.

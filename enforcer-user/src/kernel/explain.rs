@@ -140,6 +140,10 @@ impl PolicyTables for View<'_> {
         self.maps.port_rules.get(index)
     }
 
+    fn interface(&self, _policy_id: u32, _index: u32) -> bool {
+        true
+    }
+
     fn charge(&self, _: u32, which: Charge, cap: &Cap, units: u64) -> bool {
         let arrival = match which {
             Charge::Packets => self.state.packets_arrival,

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::error::KernelError;
-use super::programs::{HOOKUPS, Hookup, Programs};
+use super::programs::{HOOKUPS, Hookup, Need, Programs};
 use super::sys;
 
 /// Held and pinned links. Dropping it leaves the pins, and so the enforcement.
@@ -35,7 +35,7 @@ impl Links {
         let cgroup = File::open(root).map_err(KernelError::io("open", root))?;
         let id = sys::cgroup_id(root).map_err(KernelError::io("read", root))?;
         let mut held = Vec::new();
-        for hookup in HOOKUPS {
+        for hookup in HOOKUPS.into_iter().filter(|hookup| programs.has(hookup)) {
             let wrap = |source| KernelError::Attach {
                 program: hookup.program,
                 cgroup: root.to_owned(),
@@ -64,6 +64,11 @@ impl Links {
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = problems(&self.dir, &self.root);
         for held in &self.held {
+            // One that a kernel may lack, and that was attached here, must stay.
+            if held.hookup.need == Need::WhereThereIs {
+                let id = sys::cgroup_id(&self.root).unwrap_or(0);
+                problems.extend(problem(&self.dir, &held.hookup, id));
+            }
             let pin = self.dir.join(held.hookup.program);
             let Ok(Some(link)) = sys::open_pin(&pin) else { continue };
             if sys::link_info(link.as_fd()).is_ok_and(|info| info.prog_id != held.prog_id) {
@@ -97,7 +102,8 @@ pub(crate) fn problems(dir: &Path, root: &Path) -> Vec<String> {
     let Ok(id) = sys::cgroup_id(root) else {
         return vec![format!("the enforced root {} is gone", root.display())];
     };
-    HOOKUPS.iter().filter_map(|hookup| problem(dir, hookup, id)).collect()
+    let needed = HOOKUPS.iter().filter(|hookup| hookup.need == Need::Always);
+    needed.filter_map(|hookup| problem(dir, hookup, id)).collect()
 }
 
 fn problem(dir: &Path, hookup: &Hookup, root_id: u64) -> Option<String> {

@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use aya::maps::{HashMap, LpmTrie, Map, MapData, MapInfo, RingBuf};
-use enforcer_common::{AgentEntry, AgentState, Control, NAME_LEN, PortList, PortRule, PrefixKey};
+use enforcer_common::{
+    AgentEntry, AgentState, Control, InterfaceKey, NAME_LEN, PortList, PortRule, PrefixKey, UnixKey,
+};
 
 use super::error::KernelError;
 use super::mapped::Mapped;
@@ -18,6 +20,8 @@ pub(crate) struct Maps {
     pub(crate) port_rules: Mapped<PortRule>,
     pub(crate) cgroups: HashMap<MapData, u64, u32>,
     pub(crate) prefixes: LpmTrie<MapData, PrefixKey, PortList>,
+    pub(crate) interfaces: HashMap<MapData, InterfaceKey, u32>,
+    pub(crate) unix_paths: LpmTrie<MapData, UnixKey, u32>,
     pub(crate) prefix_capacity: u32,
     pub(crate) cgroup_capacity: u32,
 }
@@ -35,6 +39,8 @@ impl Maps {
     /// Opens what is pinned in `dir`; `writable` maps the arrays for writing.
     pub(crate) fn open(dir: &Path, writable: bool) -> Result<Self, KernelError> {
         let (prefixes, prefix_capacity) = pinned::<[u8; 24], PortList>(dir, "PREFIXES")?;
+        let (interfaces, _) = pinned::<InterfaceKey, u32>(dir, "INTERFACES")?;
+        let (unix_paths, _) = pinned::<[u8; 116], u32>(dir, "UNIX_PATHS")?;
         let (cgroups, cgroup_capacity) = pinned::<u64, u32>(dir, "CGROUPS")?;
         Ok(Self {
             control: mapped(dir, "CONTROL", writable)?,
@@ -44,6 +50,12 @@ impl Maps {
             port_rules: mapped(dir, "PORT_RULES", writable)?,
             cgroups: Map::HashMap(cgroups).try_into().map_err(KernelError::map("CGROUPS"))?,
             prefixes: Map::LpmTrie(prefixes).try_into().map_err(KernelError::map("PREFIXES"))?,
+            interfaces: Map::HashMap(interfaces)
+                .try_into()
+                .map_err(KernelError::map("INTERFACES"))?,
+            unix_paths: Map::LpmTrie(unix_paths)
+                .try_into()
+                .map_err(KernelError::map("UNIX_PATHS"))?,
             prefix_capacity,
             cgroup_capacity,
         })

@@ -1,6 +1,7 @@
 //! The kernel programs: which there are, and how they are loaded.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use aya::programs::{Program, ProgramError};
@@ -9,6 +10,8 @@ use enforcer_common::OUTCOMES;
 
 use super::error::KernelError;
 use super::lsm::Constants;
+use super::sys;
+use super::unlisted::Unlisted;
 use crate::config::Capacity;
 
 // Defines `BPF_OBJECT`; written by `build.rs`.
@@ -19,20 +22,41 @@ include!(concat!(env!("OUT_DIR"), "/bpf_object.rs"));
 pub(crate) struct Hookup {
     pub(crate) program: &'static str,
     pub(crate) attach_type: u32,
+    pub(crate) need: Need,
+}
+
+/// Whether the daemon starts without a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Every kernel from the baseline on has the hook.
+    Always,
+    /// Younger than the baseline, and unknown to aya: a kernel without it is
+    /// named by `doctor` and `status`.
+    WhereThereIs,
 }
 
 /// All programs, the judge of packets first: whatever the others miss, it sees.
-pub(crate) const HOOKUPS: [Hookup; 6] = [
-    Hookup { program: "egress_skb", attach_type: 1 },
-    Hookup { program: "socket_create", attach_type: 2 },
-    Hookup { program: "egress_connect4", attach_type: 10 },
-    Hookup { program: "egress_connect6", attach_type: 11 },
-    Hookup { program: "egress_sendmsg4", attach_type: 14 },
-    Hookup { program: "egress_sendmsg6", attach_type: 15 },
+pub(crate) const HOOKUPS: [Hookup; 12] = [
+    always("egress_skb", 1),
+    always("socket_create", 2),
+    always("egress_connect4", 10),
+    always("egress_connect6", 11),
+    always("egress_sendmsg4", 14),
+    always("egress_sendmsg6", 15),
+    always("ingress_skb", 0),
+    always("socket_option", 22),
+    always("device_access", 6),
+    always("kernel_setting", 18),
+    Hookup { program: "connect_unix", attach_type: 49, need: Need::WhereThereIs },
+    Hookup { program: "sendmsg_unix", attach_type: 50, need: Need::WhereThereIs },
 ];
 
+const fn always(program: &'static str, attach_type: u32) -> Hookup {
+    Hookup { program, attach_type, need: Need::Always }
+}
+
 /// Every map that outlives the daemon. The programs' own log ring does not.
-pub(crate) const MAPS: [&str; 13] = [
+pub(crate) const MAPS: [&str; 15] = [
     "CONTROL",
     "AGENTS",
     "STATES",
@@ -40,6 +64,8 @@ pub(crate) const MAPS: [&str; 13] = [
     "CGROUPS",
     "PREFIXES",
     "PORT_RULES",
+    "INTERFACES",
+    "UNIX_PATHS",
     "COUNTERS",
     "RECORD_STATS",
     "SOCKETS",
@@ -51,6 +77,10 @@ pub(crate) const MAPS: [&str; 13] = [
 /// Programs loaded into the kernel, not yet attached.
 pub(crate) struct Programs {
     pub(crate) ebpf: Ebpf,
+    /// Those that aya could not load, by name.
+    unlisted: HashMap<&'static str, OwnedFd>,
+    /// Those that this kernel has no hook for, and its word on it.
+    pub(crate) absent: Vec<(&'static str, String)>,
 }
 
 /// Whether this binary holds the kernel programs.
@@ -82,17 +112,40 @@ impl Programs {
         loader.allow_unsupported_maps();
         constants.give_to(&mut loader);
         let mut ebpf = loader.load(BPF_OBJECT)?;
-        for hookup in HOOKUPS {
+        for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::Always) {
             load(&mut ebpf, hookup.program).map_err(|source| KernelError::Program {
                 program: hookup.program,
                 source: Box::new(source),
             })?;
         }
-        Ok(Self { ebpf })
+        let mut programs = Self { ebpf, unlisted: HashMap::new(), absent: Vec::new() };
+        programs.load_unlisted(maps);
+        Ok(programs)
+    }
+
+    fn load_unlisted(&mut self, maps: &Path) {
+        let object = Unlisted::relocate(BPF_OBJECT, maps);
+        for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::WhereThereIs) {
+            let loaded = object.as_ref().map_err(ToString::to_string).and_then(|o| {
+                o.load(hookup.program, hookup.attach_type).map_err(|e| e.to_string())
+            });
+            match loaded {
+                Ok(fd) => drop(self.unlisted.insert(hookup.program, fd)),
+                Err(why) => self.absent.push((hookup.program, why)),
+            }
+        }
+    }
+
+    /// Whether the program is in the kernel.
+    pub(crate) fn has(&self, hookup: &Hookup) -> bool {
+        !self.absent.iter().any(|(program, _)| *program == hookup.program)
     }
 
     /// The loaded program's descriptor.
     pub(crate) fn fd(&self, program: &'static str) -> Result<BorrowedFd<'_>, KernelError> {
+        if let Some(fd) = self.unlisted.get(program) {
+            return Ok(fd.as_fd());
+        }
         let wrap = |source| KernelError::Program { program, source: Box::new(source) };
         let program = self.ebpf.program(program).ok_or(KernelError::NoPrograms)?;
         Ok(program.fd().map_err(wrap)?.as_fd())
@@ -100,9 +153,8 @@ impl Programs {
 
     /// The loaded program's id.
     pub(crate) fn id(&self, program: &'static str) -> Result<u32, KernelError> {
-        let wrap = |source| KernelError::Program { program, source: Box::new(source) };
-        let program = self.ebpf.program(program).ok_or(KernelError::NoPrograms)?;
-        Ok(program.info().map_err(wrap)?.id())
+        let fd = self.fd(program)?;
+        sys::program_id(fd).map_err(KernelError::io("ask about", Path::new(program)))
     }
 }
 
@@ -126,6 +178,9 @@ fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProgramError> {
         Some(Program::CgroupSkb(program)) => program.load(),
         Some(Program::CgroupSock(program)) => program.load(),
         Some(Program::CgroupSockAddr(program)) => program.load(),
+        Some(Program::CgroupSockopt(program)) => program.load(),
+        Some(Program::CgroupDevice(program)) => program.load(),
+        Some(Program::CgroupSysctl(program)) => program.load(),
         _ => Err(ProgramError::NotLoaded),
     }
 }

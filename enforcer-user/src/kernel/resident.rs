@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use aya::maps::MapError;
 use aya::maps::lpm_trie::Key;
 use enforcer_common::{PortList, PrefixKey};
 
 use super::arena::Arena;
 use super::error::KernelError;
 use super::maps::Maps;
+use super::passes::{Passes, gone};
 use crate::compile::{AgentPlan, Prefix};
 
 /// Policies by id, with what is needed to take them out again.
@@ -26,6 +26,7 @@ struct Resident {
     keys: Vec<(u32, PrefixKey)>,
     /// Starts of its runs of port rules.
     runs: Vec<u32>,
+    passes: Passes,
 }
 
 // === impl Residents ===
@@ -51,6 +52,10 @@ impl Residents {
                 found.arena.adopt(list.first, list.count);
             }
             found.next_id = found.next_id.max(data.policy_id.wrapping_add(1));
+        }
+        for (id, passes) in Passes::adopt(maps)? {
+            found.policies.entry(id).or_default().passes = passes;
+            found.next_id = found.next_id.max(id.wrapping_add(1));
         }
         Ok(found)
     }
@@ -80,19 +85,19 @@ impl Residents {
     pub(crate) fn insert(&mut self, maps: &mut Maps, plan: &AgentPlan) -> Result<u32, KernelError> {
         let id = self.fresh_id();
         let (firsts, run) = self.insert_lists(maps, plan)?;
-        let mut resident = Resident { keys: Vec::new(), runs: run.into_iter().collect() };
-        for prefix in &plan.prefixes {
-            let (bits, key) = key(id, prefix);
-            let list = firsts.get(prefix.list as usize).copied().unwrap_or_default();
-            if let Err(source) = maps.prefixes.insert(&Key::new(bits, key), list, 0) {
-                self.policies.insert(id, resident);
-                self.remove(maps, id)?;
-                return Err(KernelError::map("PREFIXES")(source));
-            }
-            resident.keys.push((bits, key));
-        }
+        let mut resident = Resident { runs: run.into_iter().collect(), ..Resident::default() };
+        let written = resident.write(maps, id, plan, &firsts);
         self.policies.insert(id, resident);
+        if let Err(error) = written {
+            self.remove(maps, id)?;
+            return Err(error);
+        }
         Ok(id)
+    }
+
+    /// Follows interfaces that came and went since they were last looked up.
+    pub(crate) fn look_up_interfaces(&mut self, maps: &mut Maps) -> Result<(), KernelError> {
+        self.policies.iter_mut().try_for_each(|(id, r)| r.passes.look_up_interfaces(maps, *id))
     }
 
     /// All lists of a plan as one run; where each of them starts.
@@ -131,12 +136,10 @@ impl Residents {
     pub(crate) fn remove(&mut self, maps: &mut Maps, id: u32) -> Result<(), KernelError> {
         let Some(resident) = self.policies.remove(&id) else { return Ok(()) };
         for (bits, key) in resident.keys {
-            match maps.prefixes.remove(&Key::new(bits, key)) {
-                Ok(()) | Err(MapError::KeyNotFound) => {}
-                Err(source) if is_absent(&source) => {}
-                Err(source) => return Err(KernelError::map("PREFIXES")(source)),
-            }
+            gone(maps.prefixes.remove(&Key::new(bits, key)))
+                .map_err(KernelError::map("PREFIXES"))?;
         }
+        resident.passes.remove(maps, id)?;
         for run in resident.runs {
             self.arena.free(run);
         }
@@ -151,11 +154,29 @@ impl Residents {
     }
 }
 
+// === impl Resident ===
+
+impl Resident {
+    fn write(
+        &mut self,
+        maps: &mut Maps,
+        id: u32,
+        plan: &AgentPlan,
+        firsts: &[PortList],
+    ) -> Result<(), KernelError> {
+        for prefix in &plan.prefixes {
+            let (bits, key) = key(id, prefix);
+            let list = firsts.get(prefix.list as usize).copied().unwrap_or_default();
+            maps.prefixes
+                .insert(&Key::new(bits, key), list, 0)
+                .map_err(KernelError::map("PREFIXES"))?;
+            self.keys.push((bits, key));
+        }
+        self.passes.insert(maps, id, plan)
+    }
+}
+
 fn key(policy_id: u32, prefix: &Prefix) -> (u32, PrefixKey) {
     let bits = PrefixKey::POLICY_BITS + u32::from(prefix.len);
     (bits, PrefixKey { policy_id, address: prefix.address.0 })
-}
-
-fn is_absent(error: &MapError) -> bool {
-    matches!(error, MapError::SyscallError(e) if e.io_error.raw_os_error() == Some(libc::ENOENT))
 }

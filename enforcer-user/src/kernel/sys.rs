@@ -9,12 +9,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
+use aya_obj::generated::bpf_insn;
+
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
+const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
+/// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR`.
+const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 /// `BPF_LINK_TYPE_CGROUP`.
 const LINK_TYPE_CGROUP: u32 = 3;
 
@@ -37,6 +42,51 @@ fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
 /// A command that takes nothing.
 pub(crate) fn command(command: u32) -> io::Result<()> {
     bpf(command.into(), &mut 0_u64).map(|_| ())
+}
+
+#[repr(C)]
+struct ProgLoad {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+}
+
+/// Loads a `cgroup/*` program on socket addresses, for an attach type that aya
+/// does not know. Names are at most 15 bytes; longer ones are cut.
+pub(crate) fn load_sock_addr(
+    name: &str,
+    instructions: &[bpf_insn],
+    license: &std::ffi::CStr,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    let mut prog_name = [0; 16];
+    for (to, from) in prog_name[..15].iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    let mut attr = ProgLoad {
+        prog_type: PROG_TYPE_CGROUP_SOCK_ADDR,
+        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        insns: instructions.as_ptr().expose_provenance() as u64,
+        license: license.as_ptr().expose_provenance() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buf: 0,
+        kern_version: 0,
+        prog_flags: 0,
+        prog_name,
+        prog_ifindex: 0,
+        expected_attach_type: attach_type,
+    };
+    fd_of(bpf(BPF_PROG_LOAD, &mut attr)?)
 }
 
 #[repr(C)]
@@ -170,6 +220,18 @@ fn any_link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     Ok(info)
+}
+
+/// The id of a loaded program (first fields of `struct bpf_prog_info`).
+pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info: [u32; 2] = [0; 2];
+    let mut attr = Info {
+        bpf_fd: program.as_raw_fd().cast_unsigned(),
+        info_len: u32::try_from(size_of_val(&info)).map_err(io::Error::other)?,
+        info: ptr::from_mut(&mut info).expose_provenance() as u64,
+    };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(info[1])
 }
 
 /// Waits until every program run that began before this call has ended:

@@ -6,13 +6,14 @@ use crate::config::reader::{Document, Table};
 use crate::config::source::{Source, Spot};
 use crate::config::words::word;
 use crate::policy::cgroups::{self, Pattern};
+use crate::policy::process::process;
 use crate::policy::rate::limits;
 use crate::policy::respond::responses;
 use crate::policy::rule::rules;
 use crate::policy::{AgentName, Location, Mode, Policy};
 
 const KEYS: &[&str] =
-    &["version", "agent", "mode", "cgroups", "allow", "deny", "limits", "respond"];
+    &["version", "agent", "mode", "cgroups", "allow", "deny", "limits", "respond", "process"];
 
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
@@ -49,6 +50,7 @@ fn policy(table: &Table<'_>, settings: &Settings) -> Option<WrittenPolicy> {
     let rules = rules(table);
     let limits = table.get("limits").and_then(|v| v.table()).map(|table| limits(&table));
     let responses = responses(table);
+    let process = process(table);
     let patterns = match (written, &agent, name) {
         (Some(list), ..) => cgroups::written(list, &settings.root),
         (None, Some(agent), Some(name)) => cgroups::default(agent, &settings.root, name.spot()),
@@ -66,6 +68,7 @@ fn policy(table: &Table<'_>, settings: &Settings) -> Option<WrittenPolicy> {
         rules: rules.into_iter().map(|written| written.rule).collect(),
         limits: limits.unwrap_or_default(),
         responses,
+        process,
         location,
     };
     Some(WrittenPolicy { policy, agent: spot, cgroups: patterns, credentials })

@@ -9,6 +9,7 @@ mod ports;
 mod rate;
 mod rule;
 mod respond;
+mod process;
 mod cgroups;
 mod agent;
 mod secret;
@@ -19,9 +20,11 @@ mod load;
 #[cfg(test)]
 mod tests;
 
+pub use caps::Capability;
 pub use credential::{Credential, CredentialKind, Revoker, SecretRef};
 pub use load::{Inventory, load, load_files, parse};
 pub use name::{AgentName, CredentialId};
 pub use types::{
-    Limits, Location, Mode, Policy, Ports, Rate, Response, Rule, Step, Transport, Trigger,
+    Limits, Location, Mode, Policy, Ports, ProcessGrants, Rate, Response, Rule, Step, Transport,
+    Trigger, UnixName,
 };

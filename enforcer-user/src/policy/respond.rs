@@ -11,6 +11,7 @@ const TRIGGERS: &[(&str, Trigger)] = &[
     ("denied", Trigger::Denied),
     ("rate-limited", Trigger::RateLimited),
     ("quarantined", Trigger::Quarantined),
+    ("tamper", Trigger::Tamper),
 ];
 
 const STEPS: &[(&str, Step)] =
@@ -18,7 +19,7 @@ const STEPS: &[(&str, Step)] =
 
 /// Words of the ladder that a later version knows.
 const LATER_STEPS: &[&str] = &["disable", "rotate"];
-const LATER_EVENTS: &[&str] = &["dns-denied", "tamper"];
+const LATER_EVENTS: &[&str] = &["dns-denied"];
 
 /// Reads every response of a policy.
 pub(super) fn responses(table: &Table<'_>) -> Vec<Response> {
@@ -74,7 +75,7 @@ fn check_tripwire(response: &Response, count: Value<'_>) -> Option<()> {
 fn trigger(text: &str) -> Result<Trigger, Problem> {
     if LATER_EVENTS.contains(&text) {
         return Err(Problem::new(format!("event `{text}` is not supported by this version"))
-            .hint("known: denied, rate-limited, quarantined"));
+            .hint("known: denied, rate-limited, quarantined, tamper"));
     }
     word("event", text, TRIGGERS)
 }

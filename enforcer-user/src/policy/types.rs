@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use caps::Capability;
 use ipnet::IpNet;
 
 use crate::policy::{AgentName, CredentialId};
@@ -33,6 +34,8 @@ pub struct Policy {
     pub limits: Limits,
     /// `[[respond]]` rules in file order.
     pub responses: Vec<Response>,
+    /// What its processes may do beyond sending to addresses.
+    pub process: ProcessGrants,
     /// Where the policy stands.
     pub location: Location,
 }
@@ -135,6 +138,8 @@ pub enum Trigger {
     RateLimited,
     /// The kernel's own quarantine.
     Quarantined,
+    /// Attempts to leave the cgroup, or on the enforcement itself.
+    Tamper,
 }
 
 /// Steps of the ladder, from reversible to final.
@@ -146,6 +151,28 @@ pub enum Step {
     Quarantine,
     /// Kill its credentials at their providers.
     Revoke,
+}
+
+/// `[process]`; by default nothing is granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessGrants {
+    /// Kept by `enforcer exec`; never one that undoes enforcement.
+    pub capabilities: Vec<Capability>,
+    /// Unix sockets outside that it may connect and send to.
+    pub unix: Vec<UnixName>,
+    /// Interfaces that its packets may leave by; empty is any.
+    pub interfaces: Vec<String>,
+}
+
+/// Name of a Unix socket, at most 107 bytes (`unix(7)`, `sun_path`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UnixName {
+    /// This absolute path, without `.`, `..` and empty components.
+    Path(String),
+    /// Every path below this one, which ends in `/`.
+    Under(String),
+    /// The abstract name after its leading NUL byte; never empty.
+    Abstract(String),
 }
 
 // === impl Policy ===
@@ -194,6 +221,18 @@ impl fmt::Display for Ports {
             (_, 0, u16::MAX) => f.write_str("/any"),
             (_, low, high) if low == high => write!(f, "/{low}"),
             (_, low, high) => write!(f, "/{low}-{high}"),
+        }
+    }
+}
+
+// === impl UnixName, Location ===
+
+impl fmt::Display for UnixName {
+    /// As it is written in a policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) | Self::Under(path) => f.write_str(path),
+            Self::Abstract(name) => write!(f, "@{name}"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The inside of `lab-agent`: one command a line (or one as arguments), one
 //! JSON object in answer. `help` is the list below.
 
-mod icmp;
+mod guard;
 mod host;
+mod icmp;
 mod tcp;
 mod udp;
 mod way_out;
@@ -71,6 +72,14 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["raw"] => icmp::raw(),
         ["socket", family, kind, protocol] => way_out::socket(family, kind, protocol),
         ["bpf", command] => way_out::bpf(command),
+        ["option", level, name] => guard::option(level, name),
+        ["open", path] => guard::open(path),
+        ["mknod", path, major, minor] => guard::mknod(path, major, minor),
+        ["write-file", path, text] => guard::write_file(path, text),
+        ["unix", how, name] => guard::unix(how, name),
+        ["unix-listen", path] => guard::unix_listen(path),
+        ["listen", port] => guard::listen(port),
+        ["udp-by", interface, address, port] => guard::udp_by(interface, address, port),
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),

@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use crate::compile::compile;
 use crate::compile::tests::table::TestTable;
 use crate::config::Settings;
-use crate::policy::{AgentName, Inventory, Limits, Location, Mode, Policy, Ports, Rule, Transport};
+use crate::policy::{
+    AgentName, Inventory, Limits, Location, Mode, Policy, Ports, ProcessGrants, Rule, Transport,
+};
 
 /// What the policy says, read rule by rule.
 fn walk(policy: &Policy, ip: IpAddr, protocol: Protocol, port: u16) -> (Reason, Option<usize>) {
@@ -98,6 +100,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         cgroups: vec!["agents.slice/a".into()],
         rules,
         limits: Limits::default(),
+        process: ProcessGrants::default(),
         responses: Vec::new(),
         location: location(),
     })

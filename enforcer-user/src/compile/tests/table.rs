@@ -87,6 +87,10 @@ impl PolicyTables for TestTable {
         self.rules.get(index as usize).copied()
     }
 
+    fn interface(&self, _policy_id: u32, _index: u32) -> bool {
+        true
+    }
+
     fn charge(&self, _slot: u32, _which: Charge, _cap: &Cap, _units: u64) -> bool {
         true
     }

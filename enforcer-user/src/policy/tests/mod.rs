@@ -5,6 +5,7 @@ mod cross_errors;
 mod folders;
 mod meaning;
 mod policy_errors;
+mod process_errors;
 mod rule_errors;
 
 use crate::config::Settings;

@@ -1,0 +1,67 @@
+//! Programs for hooks that aya 0.14 has no name for: parsed and relocated by
+//! its object library, loaded by ourselves.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use aya_obj::generated::bpf_insn;
+use aya_obj::{Object, ParseError};
+
+use super::sys;
+
+/// Why such a program is not in the kernel.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnlistedError {
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    #[error("{0}")]
+    Relocate(#[from] aya_obj::relocation::EbpfRelocationError),
+    #[error("it is not in the object")]
+    Missing,
+    #[error("{0}")]
+    Kernel(#[from] io::Error),
+}
+
+/// The object with the descriptors of its pinned maps in place.
+pub(crate) struct Unlisted {
+    object: Object,
+    /// What the instructions name; open until the last program is loaded.
+    _maps: HashMap<String, OwnedFd>,
+}
+
+// === impl Unlisted ===
+
+impl Unlisted {
+    /// Parses `object`; its maps are those pinned in `maps`. One that is not
+    /// pinned (the programs' log) gets no descriptor, and a program that uses
+    /// it is refused by the kernel.
+    pub(crate) fn relocate(object: &[u8], maps: &Path) -> Result<Self, UnlistedError> {
+        let mut object = Object::parse(object)?;
+        let mut open: HashMap<String, OwnedFd> = HashMap::new();
+        for name in object.maps.keys() {
+            if let Some(fd) = sys::open_pin(&maps.join(name))? {
+                open.insert(name.clone(), fd);
+            }
+        }
+        let known = object.maps.clone();
+        let fds = known
+            .iter()
+            .map(|(name, map)| (name.as_str(), open.get(name).map_or(-1, AsRawFd::as_raw_fd), map));
+        let sections: HashSet<usize> =
+            object.functions.keys().map(|(section, _)| *section).collect();
+        object.relocate_maps(fds, &sections)?;
+        object.relocate_calls(&sections)?;
+        Ok(Self { object, _maps: open })
+    }
+
+    /// Loads one program for a hook of `bpf_sock_addr`.
+    pub(crate) fn load(&self, program: &str, attach_type: u32) -> Result<OwnedFd, UnlistedError> {
+        let found = self.object.programs.get(program).ok_or(UnlistedError::Missing)?;
+        let code =
+            self.object.functions.get(&found.function_key()).ok_or(UnlistedError::Missing)?;
+        let instructions: &[bpf_insn] = &code.instructions;
+        Ok(sys::load_sock_addr(program, instructions, &found.license, attach_type)?)
+    }
+}

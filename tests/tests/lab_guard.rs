@@ -1,0 +1,247 @@
+//! What names no destination and would open a way past the judge of packets:
+//! options, devices, settings, Unix sockets, interfaces, strangers.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+
+use enforcer_common::Reason;
+use enforcer_tests::{
+    AGENT_V4, ALLOWED_V4, Agent, BASIC, Daemon, Lab, SINK_PORT, TRIPWIRE, binaries, pins,
+    privileged, skip,
+};
+
+/// Level and name of options that send packets another way, write headers, or
+/// make the kernel send (`include/uapi/linux/{in,in6,tcp,udp}.h`,
+/// `asm-generic/socket.h`).
+const DIVERTING: [(i32, &[i32]); 7] = [
+    (0, &[3, 4, 7, 16, 17, 19, 32, 35, 37, 38, 39, 41, 42, 43, 44, 46, 48, 50]),
+    (1, &[5, 25, 36, 62]),
+    (6, &[19, 31]),
+    (17, &[100]),
+    (
+        41,
+        &[2, 3, 4, 5, 6, 9, 17, 20, 27, 34, 35, 36, 42, 43, 44, 46, 48, 50, 54, 55, 57, 59, 75, 76],
+    ),
+    (263, &[1, 5, 13, 20]),
+    (283, &[4]),
+];
+/// `SO_RCVBUF`, `SO_RCVTIMEO`, `IP_TOS`, `IP_TTL`, `IP_RECVERR`, `IPV6_V6ONLY`.
+const HARMLESS: [(i32, i32); 6] = [(1, 8), (1, 20), (0, 1), (0, 2), (0, 11), (41, 26)];
+
+#[test]
+fn options_that_divert_packets_are_refused_and_others_are_not() {
+    if !privileged("options_that_divert_packets_are_refused_and_others_are_not") {
+        return;
+    }
+    let (lab, policy) = (Lab::new(), BASIC);
+    lab.write_policy("worker", policy);
+    let daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    let mut refused = 0;
+    for (level, names) in DIVERTING {
+        for name in names {
+            agent.expect_refused(&format!("option {level} {name}"));
+            refused += 1;
+        }
+    }
+    for (level, name) in HARMLESS {
+        agent.expect_ok(&format!("option {level} {name}"));
+    }
+    expect_only(&lab, Reason::SocketOption, refused);
+    let event = event_of(&daemon, "setsockopt");
+    assert_eq!((&event["kind"], &event["reason"]), (&"denied".into(), &"socket-option".into()));
+    assert_eq!(event["message"], "socket option 3 of level 0");
+}
+
+#[test]
+fn three_diverting_options_trip_the_wire() {
+    if !privileged("three_diverting_options_trip_the_wire") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", &format!("{BASIC}{TRIPWIRE}"));
+    let _daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    agent.expect_ok(&format!("udp connected {ALLOWED_V4} {SINK_PORT} 1"));
+    for _ in 0..3 {
+        agent.expect_refused("option 0 4");
+    }
+    agent.expect_refused(&format!("udp connected {ALLOWED_V4} {SINK_PORT} 1"));
+}
+
+#[test]
+fn devices_that_carry_packets_or_memory_are_refused() {
+    if !privileged("devices_that_carry_packets_or_memory_are_refused") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    let node = lab.path("tun");
+    // To root outside, before: the device is there to be opened.
+    let made = std::process::Command::new("mknod").arg(&node).args(["c", "10", "200"]).status();
+    assert!(made.expect("mknod runs").success());
+    agent.expect_refused(&format!("open {}", node.display()));
+    agent.expect_refused(&format!("mknod {} 1 3", lab.path("null").display()));
+    for harmless in ["/dev/null", "/dev/zero", "/dev/urandom"] {
+        agent.expect_ok(&format!("open {harmless}"));
+    }
+    expect_only(&lab, Reason::Device, 2);
+    assert_eq!(event_of(&daemon, "device")["message"], "device 10:200");
+}
+
+#[test]
+fn kernel_settings_are_read_and_not_written() {
+    if !privileged("kernel_settings_are_read_and_not_written") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    let setting = "/proc/sys/net/ipv4/ip_forward";
+    let before = std::fs::read_to_string(setting).expect("readable");
+    agent.expect_ok(&format!("open {setting}"));
+    agent.expect_refused(&format!("write-file {setting} 1"));
+    assert_eq!(std::fs::read_to_string(setting).expect("readable"), before);
+    expect_only(&lab, Reason::KernelSetting, 1);
+    assert_eq!(event_of(&daemon, "sysctl")["reason"], "kernel-setting");
+}
+
+#[test]
+fn a_unix_socket_outside_is_reached_only_when_the_policy_names_it() {
+    const TEST: &str = "a_unix_socket_outside_is_reached_only_when_the_policy_names_it";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    let (named, other) = (lab.path("named.sock"), lab.path("other.sock"));
+    let abstract_name = format!("{}-deputy", lab.root());
+    let _named = UnixListener::bind(&named).expect("bound");
+    let _other = UnixListener::bind(&other).expect("bound");
+    let datagrams = lab.path("datagrams.sock");
+    let receiver = UnixDatagram::bind(&datagrams).expect("bound");
+    let _abstract = UnixListener::bind_addr(
+        &SocketAddr::from_abstract_name(&abstract_name).expect("an address"),
+    );
+    let grants = format!("[process]\nunix = [\"{}\"]\n", named.display());
+    lab.write_policy("worker", &format!("{BASIC}{grants}"));
+    let daemon = Daemon::start(&lab);
+    if !hook_is_there(&lab, "connect_unix") {
+        return skip(TEST, "this kernel asks no cgroup program about Unix sockets");
+    }
+    let mut agent = lab.agent("worker");
+    agent.expect_ok(&format!("unix stream {}", named.display()));
+    let climbing = format!("{}/bpf/../named.sock", lab.path("").display());
+    for refused in [
+        format!("unix stream {}", other.display()),
+        format!("unix stream @{abstract_name}"),
+        format!("unix stream {climbing}"),
+        format!("unix dgram {}", datagrams.display()),
+        format!("unix send {}", datagrams.display()),
+    ] {
+        agent.expect_refused(&refused);
+    }
+    receiver.set_nonblocking(true).expect("set");
+    assert!(receiver.recv(&mut [0; 8]).is_err(), "a datagram came through");
+    expect_only(&lab, Reason::UnixPeer, 5);
+    let event = event_of(&daemon, "connect_unix");
+    assert_eq!(event["message"], format!("Unix socket {}", other.display()));
+}
+
+#[test]
+fn an_agent_reaches_the_unix_sockets_in_its_own_folder() {
+    const TEST: &str = "an_agent_reaches_the_unix_sockets_in_its_own_folder";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let _daemon = Daemon::start(&lab);
+    let own = lab.path("agents/worker");
+    std::fs::create_dir_all(&own).expect("made");
+    let mut agent = lab.agent("worker");
+    agent.expect_ok(&format!("unix-listen {}/s", own.display()));
+    agent.expect_ok(&format!("unix stream {}/s", own.display()));
+    // Not by another's name for it.
+    std::fs::create_dir_all(lab.path("agents/other")).expect("made");
+    if hook_is_there(&lab, "connect_unix") {
+        agent.expect_refused(&format!("unix stream {}/../other/s", own.display()));
+        agent.expect_refused(&format!("unix stream {}/s", lab.path("agents/other").display()));
+    } else {
+        skip(TEST, "this kernel asks no cgroup program about Unix sockets");
+    }
+}
+
+#[test]
+fn packets_leave_only_by_the_interfaces_that_the_policy_names() {
+    if !privileged("packets_leave_only_by_the_interfaces_that_the_policy_names") {
+        return;
+    }
+    let lab = Lab::new();
+    // A second way to the peer, and a policy that names the first.
+    lab.host.ip("link add second type veth peer name behind");
+    lab.host.ip("addr add 10.78.0.1/24 dev second");
+    lab.host.ip("link set second up");
+    lab.host.ip("link set behind up");
+    lab.write_policy("worker", &format!("{BASIC}[process]\ninterfaces = [\"wire\"]\n"));
+    let _daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    agent.expect_ok(&format!("udp connected {ALLOWED_V4} {SINK_PORT} 1"));
+    agent.expect_refused(&format!("udp-by second {ALLOWED_V4} {SINK_PORT}"));
+    expect_only(&lab, Reason::Interface, 0);
+    assert_eq!(pins::counter(&lab, Some("worker"), Reason::Interface).packets, 1);
+}
+
+#[test]
+fn a_stranger_outside_gets_no_answer_and_trips_no_wire() {
+    if !privileged("a_stranger_outside_gets_no_answer_and_trips_no_wire") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", &format!("{BASIC}{TRIPWIRE}"));
+    let _daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    agent.expect_ok("listen 8080");
+    let mut stranger = stranger(&lab);
+    for _ in 0..4 {
+        assert!(!stranger.act(&format!("tcp s {AGENT_V4} 8080")).ok());
+    }
+    let dropped = pins::counter(&lab, Some("worker"), Reason::Inbound).packets;
+    assert!(dropped >= 4, "{dropped} segments were dropped");
+    assert_eq!(pins::state(&lab, "worker").quarantine, 0);
+    assert_eq!(pins::state(&lab, "worker").violations, 0);
+    agent.expect_ok(&format!("udp connected {ALLOWED_V4} {SINK_PORT} 1"));
+    // What the stranger's side has seen besides the agent's one datagram.
+    let answers: Vec<_> = lab.peer.packets().into_iter().filter(|p| p.proto == 6).collect();
+    assert_eq!(answers, []);
+}
+
+/// A process on the peer's side, of no agent.
+fn stranger(lab: &Lab) -> Agent {
+    let mut command = std::process::Command::new(binaries::lab_agent());
+    Agent::of(lab.far.put(&mut command))
+}
+
+/// Asserts that the agent's calls were refused for this reason, so often, and
+/// for no other.
+#[track_caller]
+fn expect_only(lab: &Lab, reason: Reason, calls: u64) {
+    for (other, counter) in pins::counters(lab, Some("worker")) {
+        let wanted = if other == reason { calls } else { 0 };
+        assert_eq!(counter.sockets, wanted, "{other:?}");
+    }
+}
+
+/// The first event from this hook.
+#[track_caller]
+fn event_of(daemon: &Daemon<'_>, hook: &str) -> serde_json::Value {
+    enforcer_tests::eventually(&format!("an event of {hook}"), || {
+        daemon.events().into_iter().find(|event| event["hook"] == hook)
+    })
+}
+
+fn hook_is_there(lab: &Lab, program: &str) -> bool {
+    lab.bpf_dir().join("links").join(program).exists()
+}
