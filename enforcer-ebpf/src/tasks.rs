@@ -57,6 +57,15 @@ pub(crate) unsafe fn tag<'a>(task: *mut c_void, make: bool) -> Option<&'a mut Ta
 #[inline(always)]
 pub(crate) fn is_trusted() -> bool {
     // SAFETY: the helper's own pointer, which is never null.
-    let tag = unsafe { tag(bpf_get_current_task_btf().cast(), false) };
-    tag.is_some_and(|tag| tag.kind == TaskTag::TRUSTED)
+    unsafe { is_trusted_task(bpf_get_current_task_btf().cast()) }
+}
+
+/// Whether a process is the daemon's own.
+///
+/// # Safety
+/// As for [`tag`].
+#[inline(always)]
+pub(crate) unsafe fn is_trusted_task(task: *mut c_void) -> bool {
+    // SAFETY: the caller's task.
+    unsafe { tag(task, false) }.is_some_and(|tag| tag.kind == TaskTag::TRUSTED)
 }

@@ -42,14 +42,14 @@ impl Constants {
 
     /// Gives them to the programs that `loader` is about to load.
     pub(crate) fn give_to<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
-        loader.override_global("FIELD_OFFSETS", &self.offsets, false);
+        loader.override_global("FIELD_OFFSETS", &self.offsets, true);
         loader.override_global("ENFORCED_ROOT", &self.root, true);
         loader.override_global("ENFORCED_LEVEL", &self.level, true);
     }
 
     /// Why a program that needs these fields cannot work here.
-    pub(crate) fn lacking(&self, needs: &[Field]) -> Option<String> {
-        let missing = needs.iter().find(|field| self.missing.contains(field))?;
+    pub(crate) fn lacking(&self, needs: &[&[Field]]) -> Option<String> {
+        let missing = needs.iter().copied().flatten().find(|field| self.missing.contains(field))?;
         let (container, path) = missing.place();
         Some(match &self.problem {
             Some(problem) => format!("no type information: {problem}"),
