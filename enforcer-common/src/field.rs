@@ -28,6 +28,8 @@ fields! {
     TaskCgroups = "task_struct"."cgroups",
     /// The first thread of a process.
     TaskLeader = "task_struct"."group_leader",
+    /// The number of a process (not of its threads).
+    TaskGroup = "task_struct"."tgid",
     /// The cgroup of a css_set in the v2 hierarchy.
     CssSetCgroup = "css_set"."dfl_cgrp",
     /// A cgroup's node in cgroupfs.

@@ -11,6 +11,8 @@
 #[cfg(target_arch = "bpf")]
 mod atomic;
 #[cfg(target_arch = "bpf")]
+mod escape;
+#[cfg(target_arch = "bpf")]
 mod fields;
 #[cfg(target_arch = "bpf")]
 mod flow;

@@ -218,6 +218,12 @@ fn trip(record: &mut Record, state: *mut AgentState, limits: &AgentLimits) {
     if !limits.tripwire().note(&Ring(state), record.ktime_ns) {
         return;
     }
+    cut_off(record, state);
+}
+
+/// Quarantines the agent of a record, and sends the record as the alarm.
+#[inline(always)]
+pub(crate) fn cut_off(record: &mut Record, state: *mut AgentState) {
     // SAFETY: fields of a looked-up map value.
     let (quarantine, since) = unsafe {
         (

@@ -8,7 +8,9 @@ use aya_ebpf::bindings::bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE;
 use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get};
 use aya_ebpf::macros::btf_map;
-use enforcer_common::TaskTag;
+use enforcer_common::{Field, TaskTag};
+
+use crate::fields::load;
 
 /// A map with a value for each task; aya-ebpf has none. The loader reads the
 /// numbers out of the types of these pointers, which are never followed.
@@ -52,8 +54,7 @@ pub(crate) unsafe fn tag<'a>(task: *mut c_void, make: bool) -> Option<&'a mut Ta
     }
 }
 
-/// Whether the running process is the daemon's own. The tag is on the first
-/// thread, and that child has no other.
+/// Whether the running process is the daemon's own.
 #[inline(always)]
 pub(crate) fn is_trusted() -> bool {
     // SAFETY: the helper's own pointer, which is never null.
@@ -63,9 +64,19 @@ pub(crate) fn is_trusted() -> bool {
 /// Whether a process is the daemon's own.
 ///
 /// # Safety
-/// As for [`tag`].
+/// As for [`leader`].
 #[inline(always)]
-pub(crate) unsafe fn is_trusted_task(task: *mut c_void) -> bool {
+pub(crate) unsafe fn is_trusted_task(task: *const u8) -> bool {
     // SAFETY: the caller's task.
-    unsafe { tag(task, false) }.is_some_and(|tag| tag.kind == TaskTag::TRUSTED)
+    unsafe { tag(leader(task), false) }.is_some_and(|tag| tag.kind == TaskTag::TRUSTED)
+}
+
+/// The first thread of a task's process, which has the process's tag.
+///
+/// # Safety
+/// `task` is a task that the verifier knows as one.
+#[inline(always)]
+pub(crate) unsafe fn leader(task: *const u8) -> *mut c_void {
+    // SAFETY: the caller's task.
+    unsafe { load(task, Field::TaskLeader) }
 }

@@ -63,7 +63,7 @@ pub(crate) fn lsm_kill(ctx: LsmContext) -> i32 {
 #[inline(always)]
 fn is_own_process(task: *const u8) -> bool {
     // SAFETY: an argument of the program, which the verifier knows as a task.
-    let trusted = unsafe { tasks::is_trusted_task(task.cast_mut().cast()) };
+    let trusted = unsafe { tasks::is_trusted_task(task) };
     !trusted && is_own(cgroup_of_task(Object::at(task)))
 }
 

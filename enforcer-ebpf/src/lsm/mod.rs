@@ -9,3 +9,5 @@ mod host;
 mod peer;
 mod socket;
 mod unix;
+
+pub(crate) use peer::{ancestor, cgroup_of_task, is_cgroup_below_root};

@@ -1,8 +1,9 @@
 //! Whose a socket or a process is: of the caller's own agent, or somebody
 //! else's.
 
-use core::ptr::{addr_of, read_volatile};
+use core::ptr::{addr_of, null, read_volatile};
 
+use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use enforcer_common::{Control, Field, SLOT_UNBOUND};
 
@@ -36,7 +37,7 @@ pub(super) fn is_own(cgroup: Object) -> bool {
 extern "C" fn enforcer_same_agent(cgroup: u64) -> u32 {
     let Some(tables) = KernelTables::open() else { return 0 };
     let cgroup = Object::of_address(cgroup);
-    if !is_below_root(&tables.control, cgroup) {
+    if !is_cgroup_below_root(&tables.control, cgroup) {
         return 0;
     }
     let own = current(&tables);
@@ -47,7 +48,7 @@ extern "C" fn enforcer_same_agent(cgroup: u64) -> u32 {
 
 /// Whether a cgroup is the enforced root, or below it.
 #[inline(always)]
-pub(crate) fn is_below_root(control: &Control, cgroup: Object) -> bool {
+pub(crate) fn is_cgroup_below_root(control: &Control, cgroup: Object) -> bool {
     // SAFETY: a constant; volatile because the loader writes it.
     let root = unsafe { read_volatile(addr_of!(ENFORCED_ROOT)) };
     ancestor(cgroup, control.root_level as i32) == root
@@ -62,7 +63,7 @@ pub(crate) fn ancestor(cgroup: Object, level: i32) -> u64 {
     }
     let ancestors = cgroup.field(Field::CgroupAncestors).cast::<*const u8>();
     // SAFETY: the helper checks the address.
-    let found = unsafe { aya_ebpf::helpers::bpf_probe_read_kernel(ancestors.wrapping_add(level as usize)) };
-    let node = Object::at(found.unwrap_or(core::ptr::null())).follow(Field::CgroupNode);
+    let found = unsafe { bpf_probe_read_kernel(ancestors.wrapping_add(level as usize)) };
+    let node = Object::at(found.unwrap_or(null())).follow(Field::CgroupNode);
     node.read(Field::NodeId).unwrap_or(0)
 }

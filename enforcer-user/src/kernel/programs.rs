@@ -111,7 +111,7 @@ impl Programs {
         // aya has no type for task storage, which only programs read anyway.
         loader.allow_unsupported_maps();
         constants.give_to(&mut loader);
-        let mut ebpf = loader.load(BPF_OBJECT)?;
+        let mut ebpf = loader.load(&constants.patch(BPF_OBJECT))?;
         for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::Always) {
             load(&mut ebpf, hookup.program).map_err(|source| KernelError::Program {
                 program: hookup.program,

@@ -10,7 +10,7 @@ use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control,
 use super::counters::Counters;
 use super::error::KernelError;
 use super::links::Links;
-use super::lsm::{Constants, Layer, LayerState};
+use super::lsm::{self, Constants, Layer, LayerState};
 use super::maps::Maps;
 use super::mount;
 use super::programs::Programs;
@@ -157,6 +157,14 @@ impl Kernel {
     /// Which of the programs that are not on cgroups hold here.
     pub fn layer(&self) -> &LayerState {
         self.layer.state()
+    }
+
+    /// Lets a process of the daemon's go into agents' cgroups and come back.
+    ///
+    /// # Errors
+    /// There is no such process, or the pins are gone.
+    pub fn trust(&self, pid: u32) -> Result<(), KernelError> {
+        lsm::trust(&self.paths.maps(), pid)
     }
 
     /// Panics in another thread do not make the tables wrong: every step of

@@ -13,6 +13,7 @@ use aya_obj::generated::bpf_insn;
 
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
 const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -141,6 +142,31 @@ pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::
         old_prog_fd: 0,
     };
     bpf(BPF_LINK_UPDATE, &mut attr).map(|_| ())
+}
+
+#[repr(C)]
+struct Element {
+    map_fd: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Writes an element of a map; key and value are as large as the map's.
+pub(crate) fn map_update<K: aya::Pod, V: aya::Pod>(
+    map: BorrowedFd<'_>,
+    key: &K,
+    value: &V,
+) -> io::Result<()> {
+    let mut attr = Element {
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        reserved: 0,
+        key: ptr::from_ref(key).expose_provenance() as u64,
+        value: ptr::from_ref(value).expose_provenance() as u64,
+        flags: 0,
+    };
+    bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(|_| ())
 }
 
 #[repr(C)]

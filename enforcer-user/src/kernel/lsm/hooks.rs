@@ -23,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) needs: &'static [&'static [Field]],
 }
 
+/// What every program reads: the process of a thread.
+pub(super) const BASE: [Field; 1] = [TaskLeader];
 /// To tell whose a cgroup is.
 const OWNER: [Field; 6] =
     [TaskCgroups, CssSetCgroup, CgroupNode, CgroupLevel, CgroupAncestors, NodeId];
@@ -36,7 +38,7 @@ const KIND: [Field; 2] = [InodeSuper, SuperMagic];
 const FILE: [Field; 4] = [FileInode, InodeMode, FilePrivate, SocketSock];
 
 /// All of them.
-pub(crate) const PLACES: [Place; 20] = [
+pub(crate) const PLACES: [Place; 22] = [
     lsm("lsm_bpf", "bpf", &[]),
     lsm("lsm_socket", "socket_create", &[]),
     lsm("lsm_connect", "socket_connect", &[&OWNER, &SOCK, &[SocketSock]]),
@@ -57,10 +59,20 @@ pub(crate) const PLACES: [Place; 20] = [
     lsm("lsm_move_mount", "move_mount", &[]),
     lsm("lsm_umount", "sb_umount", &[]),
     lsm("lsm_key", "key_alloc", &[&[KeyType, KeyTypeName]]),
+    watch("watch_attach", "cgroup_attach_task"),
+    watch("watch_newtask", "task_newtask"),
 ];
 
-const fn lsm(program: &'static str, name: &'static str, needs: &'static [&'static [Field]]) -> Place {
+const fn lsm(
+    program: &'static str,
+    name: &'static str,
+    needs: &'static [&'static [Field]],
+) -> Place {
     Place { program, kind: Kind::Lsm, name, needs }
+}
+
+const fn watch(program: &'static str, name: &'static str) -> Place {
+    Place { program, kind: Kind::Tracepoint, name, needs: &[&OWNER, &[TaskGroup]] }
 }
 
 // === impl Kind ===

@@ -49,7 +49,12 @@ impl Layer {
         }
         let has_canary = held.iter().any(|held| held.place.program == canary::PROGRAM);
         let runs = if has_canary { canary::ask() } else { Runs::Unknown };
-        let state = LayerState::new(held.iter().map(|held| held.place), absent, runs);
+        let state = LayerState::new(
+            held.iter().map(|held| held.place),
+            absent,
+            runs,
+            constants.ends_children(),
+        );
         Ok(Self { dir: dir.to_owned(), held, state })
     }
 

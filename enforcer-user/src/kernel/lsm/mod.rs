@@ -9,7 +9,9 @@ mod load;
 mod canary;
 mod state;
 mod layer;
+mod trust;
 
 pub(super) use constants::Constants;
 pub(super) use layer::Layer;
 pub use state::LayerState;
+pub(super) use trust::trust;

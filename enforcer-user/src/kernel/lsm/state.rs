@@ -8,8 +8,8 @@ use super::hooks::{Kind, PLACES, Place};
 pub struct LayerState {
     held: Vec<&'static str>,
     absent: Vec<(&'static str, String)>,
-    watching: usize,
     unwatched: Vec<(&'static str, String)>,
+    ends_children: bool,
     pub(super) runs: Runs,
 }
 
@@ -20,6 +20,7 @@ impl LayerState {
         held: impl Iterator<Item = Place>,
         absent: Vec<(Place, String)>,
         runs: Runs,
+        ends_children: bool,
     ) -> Self {
         let held: Vec<_> = held.collect();
         let names = |absent: &[(Place, String)], kind| {
@@ -29,8 +30,8 @@ impl LayerState {
         Self {
             held: held.iter().filter(|p| p.kind == Kind::Lsm).map(|p| p.name).collect(),
             absent: names(&absent, Kind::Lsm),
-            watching: held.iter().filter(|p| p.kind == Kind::Tracepoint).count(),
             unwatched: names(&absent, Kind::Tracepoint),
+            ends_children,
             runs,
         }
     }
@@ -61,8 +62,8 @@ impl LayerState {
     /// `on`, or why it is not.
     pub fn watch(&self) -> String {
         match self.unwatched.first() {
-            None if self.watching > 0 => "on".to_owned(),
-            None => "off".to_owned(),
+            None if self.ends_children => "on".to_owned(),
+            None => "on, but this kernel (older than 6.13) cannot end a child that clone3 starts elsewhere: its parent is ended".to_owned(),
             Some(_) => format!("incomplete; {}", list(&self.unwatched)),
         }
     }

@@ -11,6 +11,7 @@ const STRUCT: u32 = 4;
 const UNION: u32 = 5;
 const ENUM: u32 = 6;
 const TYPEDEF: u32 = 8;
+const FUNC: u32 = 12;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const FUNC_PROTO: u32 = 13;
@@ -113,6 +114,12 @@ impl Types {
             inside = self.plain(of)?;
         }
         (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// The number of a function of the kernel.
+    pub(crate) fn function(&self, name: &str) -> Option<u32> {
+        let named = |one: &Type| one.kind == FUNC && self.name(one.name) == name.as_bytes();
+        u32::try_from(self.types.iter().position(named)?).ok()
     }
 
     /// A member's offset in bits, and its type.
