@@ -79,6 +79,25 @@ pub struct Decision {
 // === impl Decision ===
 
 impl Decision {
+    /// A connection's last word, let through while the daemon ends it.
+    pub const RESET: Self =
+        Self { verdict: Verdict::Allow, reason: Reason::Reset, rule: NO_RULE, audited: false };
+
+    /// Whether a [`bare_reset`](crate::bare_reset) may pass in spite of this: the
+    /// destination is denied, and the packet itself was readable.
+    #[inline(always)]
+    pub fn yields_to_reset(&self) -> bool {
+        let by_policy = matches!(
+            self.reason,
+            Reason::UnboundAgent
+                | Reason::Quarantined
+                | Reason::NoRule
+                | Reason::NoPort
+                | Reason::DenyRule
+        );
+        by_policy && self.verdict == Verdict::Deny
+    }
+
     /// A denial that no rule names.
     #[inline(always)]
     pub const fn deny(reason: Reason) -> Self {

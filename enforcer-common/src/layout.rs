@@ -38,9 +38,15 @@ pub struct Control {
     pub binding_epoch: u32,
     /// Depth of the enforced root (the cgroup2 mount is 0).
     pub root_level: u32,
+    /// How many rounds of destroying sockets are under way. While it is not
+    /// zero, [`bare_reset`](crate::bare_reset) packets pass.
+    pub resets: u32,
+    /// Unused, zero.
+    pub reserved: u32,
 }
-kernel_abi!(Control, size = 16, {
+kernel_abi!(Control, size = 24, {
     abi: u32 = 0, generation: u32 = 4, binding_epoch: u32 = 8, root_level: u32 = 12,
+    resets: u32 = 16, reserved: u32 = 20,
 });
 
 /// One agent's policy in one generation. All zero: no policy, so deny.
@@ -308,3 +314,26 @@ pub struct RecordStats {
     pub lost: u64,
 }
 kernel_abi!(RecordStats, size = 24, { sent: u64 = 0, suppressed: u64 = 8, lost: u64 = 16 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_climbs_when_a_component_is_two_dots() {
+        for (path, wanted) in [
+            ("/run/a/../b", true),
+            ("../b", true),
+            ("/run/..", true),
+            ("/..", true),
+            ("/run/..b/...", false),
+            ("/run/b../a.", false),
+            ("/run/./b", false),
+            ("", false),
+        ] {
+            let mut padded = [0; UNIX_PATH];
+            padded[..path.len()].copy_from_slice(path.as_bytes());
+            assert_eq!(climbs(&padded), wanted, "{path}");
+        }
+    }
+}

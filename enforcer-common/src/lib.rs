@@ -17,6 +17,7 @@ mod flow;
 mod header;
 mod layout;
 mod record;
+mod reset;
 mod tripwire;
 mod vocabulary;
 
@@ -37,5 +38,6 @@ pub use layout::{
     SocketTag, UnixKey, climbs, outcome,
 };
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
+pub use reset::bare_reset;
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

@@ -12,8 +12,8 @@ use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
 use aya_log_ebpf::error;
 use enforcer_common::{
-    Decision, Flow, Hook, Reason, Socket, Verdict, continues_tcp, decide, decide_arrival,
-    decide_socket, parse_answer_into, parse_into,
+    Decision, Flow, Hook, Reason, Socket, Verdict, bare_reset, continues_tcp, decide,
+    decide_arrival, decide_socket, parse_answer_into, parse_into,
 };
 
 use crate::flow::{Skb, of_call_v4, of_call_v6};
@@ -72,6 +72,7 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let mut flow = Flow::UNREADABLE;
     let read = parse_into(&Skb(ctx), &mut flow);
     let decision = decide(&tables, Hook::Egress, slot, &flow, read);
+    let decision = last_word(ctx, &tables, decision);
     report::tally(Hook::Egress, slot, &flow, &decision);
     if let Some(kind) = report::kind(Hook::Egress, &decision) {
         complain(ctx, slot, &decision);
@@ -103,6 +104,16 @@ fn judge_arrival(ctx: &SkBuffContext) -> Verdict {
         report::tally(Hook::Ingress, slot, &flow, &decision);
     }
     decision.verdict
+}
+
+/// While the daemon destroys sockets, their resets pass: the peer is told.
+/// The daemon's mark is read first, so that usually nothing else is.
+#[inline(always)]
+fn last_word(ctx: &SkBuffContext, tables: &KernelTables, decision: Decision) -> Decision {
+    if tables.control.resets != 0 && decision.yields_to_reset() && bare_reset(&Skb(ctx)) {
+        return Decision::RESET;
+    }
+    decision
 }
 
 /// The packet's full socket; null where there is none.

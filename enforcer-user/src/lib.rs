@@ -6,6 +6,7 @@ pub mod config;
 pub mod policy;
 pub mod compile;
 pub mod kernel;
+pub mod sockets;
 pub mod agents;
 pub mod events;
 pub mod correlate;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use enforcer_common::parse;
+use enforcer_common::{bare_reset, parse};
 use nix::cmsg_space;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
@@ -43,6 +43,8 @@ pub struct Captured {
     pub len: u32,
     /// TCP flags; 0 for others.
     pub flags: u8,
+    /// A TCP reset and nothing else.
+    pub bare_reset: bool,
 }
 
 /// A running capture.
@@ -176,7 +178,7 @@ fn read(bytes: &[u8], ns: u64) -> Option<Captured> {
     let flags = if proto == 6 { bytes.get(header + 13).copied().unwrap_or(0) } else { 0 };
     let len = u32::try_from(bytes.len()).expect("a packet fits 32 bits");
     let dport = parse(&bytes).map_or(0, |flow| flow.port);
-    Some(Captured { ns, proto, src, dst, dport, len, flags })
+    Some(Captured { ns, proto, src, dst, dport, len, flags, bare_reset: bare_reset(&bytes) })
 }
 
 /// RFC 4443/4861/3810: MLD 130–132 and 143, neighbour discovery 133–137.

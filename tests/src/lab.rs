@@ -131,6 +131,10 @@ impl Default for Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         sweep::unmount(&self.path("bpf"));
+        // Those that `enforcer exec` has made for its agents.
+        for own in fs::read_dir(self.path("agents")).into_iter().flatten().flatten() {
+            sweep::unmount(&own.path());
+        }
         cgroup::remove(&cgroup::mount_point().join(&self.name));
         let _gone = fs::remove_dir_all(&self.folder);
     }

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::capture::{Capture, Captured};
 use crate::netns::Netns;
+use crate::wait::now_ns;
 use crate::{ECHO_PORT, OTHER_PORT, SINK_PORT};
 
 /// Ports served over TCP and UDP, on every address of the peer.
@@ -17,11 +20,23 @@ const PORTS: [u16; 3] = [ECHO_PORT, SINK_PORT, OTHER_PORT];
 /// How often a server looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How a TCP connection ended, as the server saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The server's port.
+    pub port: u16,
+    /// `None`: the client closed it.
+    pub error: Option<Errno>,
+    /// When the server noticed, `CLOCK_MONOTONIC`.
+    pub ns: u64,
+}
+
 /// The peer's servers and its capture.
 #[derive(Debug)]
 pub struct Peer {
     capture: Capture,
     tcp_bytes: Arc<Mutex<BTreeMap<u16, u64>>>,
+    endings: Arc<Mutex<Vec<Ending>>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     /// Sinks: bound, so that no ICMP error goes back, and never read.
@@ -34,17 +49,21 @@ impl Peer {
     /// Serves in `netns`, whose addresses must be up.
     pub fn start(netns: &Netns) -> Self {
         let (tcp_bytes, stop) = <(Arc<Mutex<BTreeMap<u16, u64>>>, Arc<AtomicBool>)>::default();
+        let endings = Arc::<Mutex<Vec<Ending>>>::default();
         let mut threads = Vec::new();
         for port in PORTS {
             let listener = netns.run(|| TcpListener::bind(("::", port)).expect("listen"));
             let (counts, stop) = (Arc::clone(&tcp_bytes), Arc::clone(&stop));
-            threads.push(std::thread::spawn(move || accept(&listener, port, &counts, &stop)));
+            let endings = Arc::clone(&endings);
+            threads.push(std::thread::spawn(move || {
+                accept(&listener, port, &counts, &endings, &stop);
+            }));
         }
         let bind = |port| netns.run(|| UdpSocket::bind(("::", port)).expect("bind"));
         let (echo, echo_stop) = (bind(ECHO_PORT), Arc::clone(&stop));
         threads.push(std::thread::spawn(move || echo_udp(&echo, &echo_stop)));
         let sinks = [SINK_PORT, OTHER_PORT].map(bind).into();
-        Self { capture: Capture::start(netns), tcp_bytes, stop, threads, _sinks: sinks }
+        Self { capture: Capture::start(netns), tcp_bytes, endings, stop, threads, _sinks: sinks }
     }
 
     /// Every packet of the agent that has arrived until now.
@@ -70,6 +89,12 @@ impl Peer {
     pub fn tcp_bytes(&self, port: u16) -> u64 {
         self.tcp_bytes.lock().expect("no server panics").get(&port).copied().unwrap_or(0)
     }
+
+    /// How the TCP connections to `port` that have ended did so.
+    pub fn endings(&self, port: u16) -> Vec<Ending> {
+        let endings = self.endings.lock().expect("no server panics");
+        endings.iter().filter(|ending| ending.port == port).copied().collect()
+    }
 }
 
 impl Drop for Peer {
@@ -85,6 +110,7 @@ fn accept(
     listener: &TcpListener,
     port: u16,
     counts: &Mutex<BTreeMap<u16, u64>>,
+    endings: &Mutex<Vec<Ending>>,
     stop: &AtomicBool,
 ) {
     listener.set_nonblocking(true).expect("non-blocking accept");
@@ -92,7 +118,11 @@ fn accept(
         while !stop.load(Ordering::SeqCst) {
             match listener.accept() {
                 Ok((stream, _)) => {
-                    scope.spawn(move || serve(stream, port, counts, stop));
+                    scope.spawn(move || {
+                        let error = serve(stream, port, counts, stop);
+                        let ending = Ending { port, error, ns: now_ns() };
+                        endings.lock().expect("no server panics").push(ending);
+                    });
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
@@ -100,27 +130,34 @@ fn accept(
     });
 }
 
-/// Counts what comes; an HTTP request gets an answer.
-fn serve(mut stream: TcpStream, port: u16, counts: &Mutex<BTreeMap<u16, u64>>, stop: &AtomicBool) {
+/// Counts what comes; an HTTP request gets an answer. Gives the error that
+/// ended it.
+fn serve(
+    mut stream: TcpStream,
+    port: u16,
+    counts: &Mutex<BTreeMap<u16, u64>>,
+    stop: &AtomicBool,
+) -> Option<Errno> {
     stream.set_nonblocking(false).expect("blocking reads");
     stream.set_read_timeout(Some(TICK)).expect("a read timeout");
     let mut buffer = vec![0; 1 << 16];
     while !stop.load(Ordering::SeqCst) {
         match stream.read(&mut buffer) {
-            Ok(0) => return,
+            Ok(0) => return None,
             Ok(n) => {
                 *counts.lock().expect("no server panics").entry(port).or_default() += n as u64;
                 if buffer.starts_with(b"GET ") {
                     let answer =
                         b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nok\n";
                     let _sent = stream.write_all(answer);
-                    return;
+                    return None;
                 }
             }
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN)) => {}
-            Err(_) => return,
+            Err(error) => return Some(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))),
         }
     }
+    None
 }
 
 fn echo_udp(socket: &UdpSocket, stop: &AtomicBool) {

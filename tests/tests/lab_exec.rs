@@ -67,8 +67,11 @@ fn the_exit_code_is_the_commands() {
     }
     let missing = daemon::enforcer(&lab, &["exec", "--agent", "worker", "--", "/no/such/program"]);
     assert_eq!(code_of(missing), Some(127));
-    let unknown = daemon::enforcer(&lab, &["exec", "--agent", "nobody-knows", "--", "true"]);
-    assert_ne!(code_of(unknown), Some(0), "nothing runs for an agent that nobody knows");
+    let mut unknown = daemon::enforcer(&lab, &["exec", "--agent", "workers", "--", "true"]);
+    let said = unknown.output().expect("run exec");
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(2), "nobody knows this agent: {stderr}");
+    assert!(stderr.contains("did you mean `worker`?"), "{stderr}");
 }
 
 #[test]

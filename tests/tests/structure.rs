@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Flow order; also the order of the `pub mod` lines in `lib.rs`.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "config",
     "policy",
     "compile",
     "kernel",
+    "sockets",
     "agents",
     "events",
     "correlate",

@@ -4,7 +4,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::{Charge, Decision, PolicyTables, Socket, decide, decide_socket};
+use super::{
+    Charge, Decision, PolicyTables, Socket, decide, decide_arrival, decide_refusal, decide_socket,
+    decide_unix,
+};
 use crate::address::Address;
 use crate::cap::Cap;
 use crate::flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
@@ -14,6 +17,7 @@ use crate::vocabulary::{Hook, Reason, Verdict};
 
 const SLOT: u32 = 3;
 const POLICY: u32 = 9;
+const UPLINK: u32 = 5;
 const ALLOWED: Address = Address::v4([192, 0, 2, 1]);
 const HALF: Address = Address::v4([192, 0, 2, 2]);
 const FENCED: Address = Address::v4([192, 0, 2, 3]);
@@ -78,8 +82,9 @@ impl PolicyTables for Tables {
         }
     }
 
-    fn interface(&self, _policy_id: u32, _index: u32) -> bool {
-        true
+    fn interface(&self, policy_id: u32, index: u32) -> bool {
+        assert_eq!(policy_id, POLICY);
+        index == UPLINK
     }
 
     fn charge(&self, slot: u32, which: Charge, _cap: &Cap, units: u64) -> bool {
@@ -270,4 +275,66 @@ fn sockets_that_no_packet_hook_could_judge_are_not_made() {
     }
     let nobody = Tables { limits: None, ..Tables::default() };
     assert_eq!(reason(&nobody, stream, 6), Reason::UnboundAgent);
+}
+
+#[test]
+fn a_policy_that_names_interfaces_lets_packets_leave_by_no_other() {
+    let mut tables = Tables::default();
+    tables.limits.as_mut().expect("limits").flags = AgentLimits::INTERFACES;
+    let flow =
+        Flow { destination: ALLOWED, port: 443, protocol: Protocol::TCP, ..Flow::UNREADABLE };
+    let by = |interface| Flow { interface, ..flow };
+    let reason = |hook, flow: &Flow| decide(&tables, hook, SLOT, flow, Ok(())).reason;
+    assert_eq!(reason(Hook::Egress, &by(UPLINK)), Reason::Rule);
+    assert_eq!(reason(Hook::Egress, &by(UPLINK + 1)), Reason::Interface);
+    // What `connect` asks for has no interface yet.
+    assert_eq!(reason(Hook::Connect4, &by(0)), Reason::Rule);
+}
+
+#[test]
+fn what_arrives_passes_where_an_answer_would_and_is_never_a_violation() {
+    let from =
+        |destination| Flow { destination, port: 443, protocol: Protocol::TCP, ..Flow::UNREADABLE };
+    let mut tables = Tables::default();
+    let reason = |tables: &Tables, slot, flow: &Flow, read| {
+        let decision = decide_arrival(tables, slot, flow, read);
+        assert_eq!(decision.verdict, decision.reason.verdict());
+        assert!(!decision.reason.is_violation());
+        decision.reason
+    };
+    assert_eq!(reason(&tables, SLOT, &from(ALLOWED), Ok(())), Reason::Rule);
+    assert_eq!(reason(&tables, SLOT, &from(OTHER), Ok(())), Reason::Inbound);
+    assert_eq!(reason(&tables, SLOT + 1, &from(ALLOWED), Ok(())), Reason::Inbound);
+    assert_eq!(reason(&tables, SLOT, &from(ALLOWED), Err(Reason::Truncated)), Reason::Inbound);
+    assert_eq!(*tables.charged.borrow(), [], "what arrives is not charged");
+    assert_eq!(reason(&Tables::audit(), SLOT, &from(OTHER), Ok(())), Reason::Rule);
+    tables.quarantined = true;
+    assert_eq!(reason(&tables, SLOT, &from(ALLOWED), Ok(())), Reason::Inbound);
+}
+
+#[test]
+fn what_no_agent_may_do_is_refused_and_only_reported_in_audit_mode() {
+    let refused = decide_refusal(&Tables::default(), SLOT, Reason::Device);
+    assert_eq!(
+        (refused.verdict, refused.reason, refused.audited),
+        (Verdict::Deny, Reason::Device, false)
+    );
+    let reported = decide_refusal(&Tables::audit(), SLOT, Reason::Device);
+    assert_eq!(
+        (reported.verdict, reported.reason, reported.audited),
+        (Verdict::Allow, Reason::Device, true)
+    );
+    let stranger = decide_refusal(&Tables::audit(), SLOT + 1, Reason::Device);
+    assert_eq!(stranger, Decision::deny(Reason::UnboundAgent));
+}
+
+#[test]
+fn a_unix_socket_needs_a_name_in_the_policy_and_no_quarantine() {
+    let mut tables = Tables::default();
+    let named = |policy_id| policy_id == POLICY;
+    assert_eq!(decide_unix(&tables, SLOT, named).reason, Reason::Rule);
+    assert_eq!(decide_unix(&tables, SLOT, |_| false).reason, Reason::UnixPeer);
+    assert_eq!(decide_unix(&tables, SLOT + 1, |_| true).reason, Reason::UnboundAgent);
+    tables.quarantined = true;
+    assert_eq!(decide_unix(&tables, SLOT, named).reason, Reason::Quarantined);
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::client::Client;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::output::print;
-use crate::cli::{orders, settings};
+use crate::cli::{exec, orders, settings};
 use crate::config::Settings;
 use crate::daemon::protocol::Request;
 use crate::kernel;
@@ -30,9 +30,11 @@ pub(crate) fn run(config: Option<&Path>, args: &DetachArgs) -> Result<(), Failur
     }
     let settings = settings::load(config)?;
     match Client::connect(&settings.control_socket) {
-        Ok(mut daemon) => print(&orders::outcome(&daemon.ask(&Request::Detach)?)?),
-        Err(_) => alone(&settings),
+        Ok(mut daemon) => print(&orders::outcome(&daemon.ask(&Request::Detach)?)?)?,
+        Err(_) => alone(&settings)?,
     }
+    exec::remove_folders(&settings);
+    Ok(())
 }
 
 /// A daemon that is there and does not answer is not passed over: it would put

@@ -72,6 +72,7 @@ pub(super) fn event(kind: EventKind, reason: &str, second: u64) -> Event {
         policy_generation: 1,
         credentials: Vec::new(),
         suppressed: 0,
+        sockets: None,
         message: None,
         ktime_ns: second * SECOND,
     }

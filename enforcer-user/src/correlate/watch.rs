@@ -185,6 +185,7 @@ fn sign(event: &Event) -> Option<Sign> {
         EventKind::Quarantined => (event.ktime_ns != 0).then_some(Sign::Alarm),
         EventKind::WouldDeny
         | EventKind::Connected
+        | EventKind::Disconnected
         | EventKind::Released
         | EventKind::Revocation
         | EventKind::Policy

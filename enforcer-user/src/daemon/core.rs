@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::policies::Policies;
 use super::proofs::Proofs;
@@ -20,6 +21,7 @@ use crate::correlate::{Correlator, Finding};
 use crate::events::{Event, EventHub, EventKind, Names};
 use crate::kernel::{Kernel, monotonic_ns};
 use crate::metrics::Metrics;
+use crate::policy::AgentName;
 
 /// A daemon whose tick is older than this is not alive.
 const PULSE: Duration = Duration::from_secs(10);
@@ -50,6 +52,8 @@ pub(super) struct Core {
     pub(super) alarms: Mutex<HashMap<String, u64>>,
     /// The cgroup in which the self-check proves that nobody's are denied.
     pub(super) canary: AtomicU64,
+    /// Names agents whose open sockets are to be destroyed.
+    pub(super) disconnect: UnboundedSender<AgentName>,
     /// Wakes the self-check.
     pub(super) check_now: Notify,
     /// Enforcement was removed on request: the daemon ends when that is told.
@@ -163,7 +167,7 @@ fn log(event: &Event) {
         | EventKind::Connected => {
             tracing::debug!(agent, seq = event.seq, "{}", event.kind.as_str())
         }
-        EventKind::Quarantined | EventKind::Tamper | EventKind::Lost => {
+        EventKind::Quarantined | EventKind::Disconnected | EventKind::Tamper | EventKind::Lost => {
             tracing::warn!(agent, "{}: {message}", event.kind.as_str());
         }
         EventKind::Released | EventKind::Revocation | EventKind::Policy | EventKind::Daemon => {

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::control::Answers;
 use super::core::Core;
+use super::disconnect::counted;
 use super::protocol::{Reply, Request};
 use super::{holds, reload, show};
 use crate::act::Accepted;
@@ -64,8 +65,10 @@ fn answer(core: &Core, request: Request) -> Reply {
 fn quarantine(core: &Core, agent: &str, reason: &str) -> Reply {
     let Some(name) = known(core, agent) else { return no_agent(agent) };
     match holds::quarantine(core, &name, reason) {
-        Ok(true) => done(format!("agent {agent} is quarantined")),
-        Ok(false) => done(format!("agent {agent} was quarantined already")),
+        Ok((newly, sockets)) => {
+            let how = if newly { "is quarantined" } else { "was quarantined already" };
+            done(format!("agent {agent} {how}; {} destroyed", counted(sockets)))
+        }
         Err(message) => failed(message),
     }
 }

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::core::Core;
+use super::disconnect;
 use crate::act::outbox::Hold;
 use crate::events::{Event, EventKind};
 use crate::kernel::KernelError;
@@ -36,10 +37,15 @@ pub(super) fn reapply(core: &Core) {
 }
 
 /// Cuts an agent off on a person's word; in the kernel first, then on disk.
+/// Whether it was free until now, and how many open sockets it lost.
 ///
 /// # Errors
 /// No such agent, or it will not be remembered; it is cut off nonetheless.
-pub(super) fn quarantine(core: &Core, agent: &AgentName, reason: &str) -> Result<bool, String> {
+pub(super) fn quarantine(
+    core: &Core,
+    agent: &AgentName,
+    reason: &str,
+) -> Result<(bool, usize), String> {
     let newly = core.kernel.quarantine(agent).map_err(|e| e.to_string())?;
     let hold = Hold {
         agent: agent.to_string(),
@@ -50,10 +56,11 @@ pub(super) fn quarantine(core: &Core, agent: &AgentName, reason: &str) -> Result
         let message = format!("by hand: {reason}");
         core.publish(Event::now(EventKind::Quarantined, message).of(agent.as_str()));
     }
+    let sockets = disconnect::all(core, agent);
     core.act
         .put_quarantine(&hold)
         .map_err(|e| format!("{agent} is cut off, but a reboot will let it back: {e}"))?;
-    Ok(newly)
+    Ok((newly, sockets))
 }
 
 /// Lets an agent back; on disk first, so that no restart cuts it off again.

@@ -12,6 +12,10 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
+/// Kept, but in reserve: only the threads that look after sockets in network
+/// namespaces raise them, and no child gets them.
+const RESERVED: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_SYS_ADMIN];
+
 /// Kept for good: each call on a map still wants `CAP_BPF`.
 const KEPT: [Capability; 4] = [
     Capability::CAP_BPF,
@@ -58,7 +62,8 @@ pub(super) fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;
     caps::set(None, CapSet::Effective, &kept)?;
-    caps::set(None, CapSet::Permitted, &kept)
+    let reserved = RESERVED.into_iter().filter(|cap| held.contains(cap));
+    caps::set(None, CapSet::Permitted, &kept.into_iter().chain(reserved).collect())
 }
 
 /// Makes the folder of the state (0700) and locks it: two daemons must not

@@ -5,6 +5,7 @@ mod binding;
 pub mod control;
 mod core;
 mod desk;
+mod disconnect;
 mod exposed;
 mod failure;
 mod hands;

@@ -11,6 +11,7 @@ use tokio::io::unix::AsyncFd;
 use super::core::Core;
 use crate::events::{self, Event, EventKind};
 use crate::kernel::Rings;
+use crate::policy::AgentName;
 
 /// Records taken before alarms are looked at again.
 const BATCH: usize = 64;
@@ -77,6 +78,9 @@ pub(super) fn observe(core: &Core, mut event: Event) {
     if event.kind == EventKind::Quarantined && !is_news(core, &event) {
         return;
     }
+    if event.kind == EventKind::Quarantined {
+        disconnect(core, &event);
+    }
     let findings = core.correlator().observe(&event);
     for finding in findings {
         core.act_on(finding);
@@ -89,6 +93,15 @@ pub(super) fn observe(core: &Core, mut event: Event) {
         process.exe = events::exe_of(process.pid, event.ktime_ns);
     }
     core.publish(event);
+}
+
+/// The kernel has cut the agent off; its open sockets are left to us.
+fn disconnect(core: &Core, alarm: &Event) {
+    let agent = alarm.agent.as_deref().and_then(|name| AgentName::parse(name).ok());
+    if let Some(agent) = agent {
+        // The receiver's end ends the daemon; the next one disconnects.
+        drop(core.disconnect.send(agent));
+    }
 }
 
 /// An alarm can come twice: over the ring, and by the look at the tables.

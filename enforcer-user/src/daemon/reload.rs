@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::binding::rebind;
 use super::core::Core;
-use super::holds;
+use super::{disconnect, holds};
 use crate::agents::{Of, Watch};
 use crate::events::{Event, EventKind};
 
@@ -73,9 +73,11 @@ pub(super) fn put_in_force(core: &Core, generation: u32) {
     core.act.update(inventory.credentials.clone(), in_force.settings.storm_budget);
     // Before any cgroup is bound: nothing opens for who is cut off.
     holds::reapply(core);
+    let before = core.cgroups();
     for problem in rebind(core) {
         core.publish(Event::now(EventKind::Daemon, problem));
     }
+    disconnect::denied(core, before);
     let count = inventory.policies.len();
     let message = format!("generation {generation} is in force: {count} policies");
     core.publish(Event { policy_generation: generation, ..Event::now(EventKind::Policy, message) });

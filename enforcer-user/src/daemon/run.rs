@@ -17,7 +17,7 @@ use super::core::Core;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::start::{self, Ground, Workers};
-use super::{binding, control, log, pump, reload, selfcheck, tick};
+use super::{binding, control, disconnect, log, pump, reload, selfcheck, tick};
 use crate::act::Report;
 use crate::events::{Event, EventKind};
 use crate::kernel::Rings;
@@ -57,10 +57,11 @@ async fn live(
 ) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     spawn(&mut tasks, "read records", pump::run(Arc::clone(&core), rings));
-    let Workers { act, reports, audit } = workers;
+    let Workers { act, reports, audit, disconnects } = workers;
     spawn(&mut tasks, "act", async { act.await.map_err(text)?.map_err(text) });
     spawn(&mut tasks, "reports", pass_on(Arc::clone(&core), reports));
     spawn(&mut tasks, "audit", async { audit.await.map_err(text) });
+    spawn(&mut tasks, "disconnect", disconnect::run(Arc::clone(&core), disconnects));
     spawn(&mut tasks, "bind cgroups", binding::run(Arc::clone(&core)));
     spawn(&mut tasks, "self-check", selfcheck::run(Arc::clone(&core)));
     spawn(&mut tasks, "reload", reload::run(Arc::clone(&core)));

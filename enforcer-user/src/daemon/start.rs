@@ -11,7 +11,7 @@ use std::{fs, io};
 use nix::unistd::geteuid;
 use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::core::{self, Core};
@@ -27,6 +27,7 @@ use crate::correlate::Correlator;
 use crate::events::{Event, EventHub, EventKind};
 use crate::kernel::{Kernel, Rings, cgroup2_mount, monotonic_ns};
 use crate::metrics::Metrics;
+use crate::policy::AgentName;
 
 type ActTask = JoinHandle<Result<(), WorkerError>>;
 type ActReports = UnboundedReceiver<Report>;
@@ -47,6 +48,8 @@ pub(super) struct Workers {
     pub(super) act: ActTask,
     pub(super) reports: ActReports,
     pub(super) audit: JoinHandle<()>,
+    /// Agents whose open sockets are to be destroyed.
+    pub(super) disconnects: UnboundedReceiver<AgentName>,
 }
 
 /// Attaches the programs, or takes over those that are there; then gives up
@@ -105,9 +108,10 @@ impl Ground {
             return Err(Failure::invalid(refusal.clone())
                 .hint(format!("until this is right everything below {root} is denied")));
         }
-        let (act, acting, reports) = self.act(&policies)?;
+        let (disconnect, disconnects) = unbounded_channel();
+        let (act, acting, reports) = self.act(&policies, disconnect.clone())?;
         let (audit, writing) = Audit::start(&self.settings.state_dir).map_err(Failure::failed)?;
-        let core = Arc::new(self.assemble(config, policies, act, audit)?);
+        let core = Arc::new(self.assemble(config, policies, act, audit, disconnect)?);
         let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
         core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
         match first {
@@ -117,10 +121,14 @@ impl Ground {
                 reload::refused(&core, &error);
             }
         }
-        Ok((core, Workers { act: acting, reports, audit: writing }))
+        Ok((core, Workers { act: acting, reports, audit: writing, disconnects }))
     }
 
-    fn act(&self, policies: &Policies) -> Result<(Act, ActTask, ActReports), Failure> {
+    fn act(
+        &self,
+        policies: &Policies,
+        disconnect: UnboundedSender<AgentName>,
+    ) -> Result<(Act, ActTask, ActReports), Failure> {
         let (sender, reports) = unbounded_channel();
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(|e| Failure::host(format!("read the boot id: {e}")))?;
@@ -129,7 +137,7 @@ impl Ground {
             boot_id: boot_id.trim().to_owned(),
             storm: self.settings.storm_budget,
             credentials: policies.in_force().inventory.credentials.clone(),
-            quarantine: Arc::new(Hands(Arc::clone(&self.kernel))),
+            quarantine: Arc::new(Hands { kernel: Arc::clone(&self.kernel), disconnect }),
             reports: sender,
         };
         let (act, task) = Act::start(setup).map_err(Failure::failed)?;
@@ -142,6 +150,7 @@ impl Ground {
         policies: Policies,
         act: Act,
         audit: Audit,
+        disconnect: UnboundedSender<AgentName>,
     ) -> Result<Core, Failure> {
         Ok(Core {
             config: config.to_owned(),
@@ -160,6 +169,7 @@ impl Ground {
             correlator: Correlator::default().into(),
             used: Default::default(),
             alarms: Default::default(),
+            disconnect,
             canary: AtomicU64::new(0),
             check_now: Default::default(),
             detached: AtomicBool::new(false),

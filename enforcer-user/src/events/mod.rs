@@ -60,6 +60,9 @@ pub struct Event {
     /// all others) suppressed since its last one.
     #[serde(default)]
     pub suppressed: u32,
+    /// How many open sockets were destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<u32>,
     /// What else there is to say, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -82,6 +85,9 @@ pub enum EventKind {
     Connected,
     /// An agent was cut off.
     Quarantined,
+    /// Open sockets were destroyed: of an agent that is cut off, or such as its
+    /// policy no longer allows.
+    Disconnected,
     /// An agent was let back.
     Released,
     /// Somebody touched the enforcement.
@@ -147,6 +153,7 @@ impl Event {
             policy_generation: 0,
             credentials: Vec::new(),
             suppressed: 0,
+            sockets: None,
             message: None,
             ktime_ns,
         }
@@ -162,12 +169,13 @@ impl Event {
 
 impl EventKind {
     /// Every kind, in the order of the type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Denied,
         Self::WouldDeny,
         Self::RateLimited,
         Self::Connected,
         Self::Quarantined,
+        Self::Disconnected,
         Self::Released,
         Self::Tamper,
         Self::Revocation,
@@ -184,6 +192,7 @@ impl EventKind {
             Self::RateLimited => "rate-limited",
             Self::Connected => "connected",
             Self::Quarantined => "quarantined",
+            Self::Disconnected => "disconnected",
             Self::Released => "released",
             Self::Tamper => "tamper",
             Self::Revocation => "revocation",

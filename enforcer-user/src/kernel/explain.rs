@@ -54,6 +54,15 @@ impl Pins {
         Ok((1..self.maps.names.len()).find(|&slot| self.maps.name(slot).as_deref() == Some(agent)))
     }
 
+    /// Agents whose policies are in force, by name.
+    pub fn agents(&self) -> Vec<String> {
+        let in_force = |slot: &u32| self.limits(*slot).is_some_and(|limits| limits.policy_id != 0);
+        let slots = (1..self.maps.names.len()).filter(in_force);
+        let mut names: Vec<_> = slots.filter_map(|slot| self.maps.name(slot)).collect();
+        names.sort();
+        names
+    }
+
     /// The agent that a cgroup id is bound to, if its policy is in force.
     ///
     /// # Errors

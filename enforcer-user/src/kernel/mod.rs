@@ -21,15 +21,17 @@ mod rings;
 mod state;
 mod apply;
 mod agents;
+mod resets;
 mod explain;
 
 pub use agents::{Occupancy, QuarantineState, monotonic_ns};
 pub use counters::AgentCounters;
 pub use error::KernelError;
 pub use explain::{Explanation, Pins};
-pub use lsm::LayerState;
+pub use lsm::{LayerState, Probe, probe as probe_lsm};
 pub use mount::cgroup2_mount;
 pub use programs::embedded;
+pub use resets::Resets;
 pub use rings::{ProgramLog, Rings};
 pub use state::{Kernel, Paths, Start, detach};
 pub use sys::cgroup_id;

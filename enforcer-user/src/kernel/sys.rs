@@ -12,12 +12,11 @@ use std::ptr;
 use aya_obj::generated::bpf_insn;
 
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
-const BPF_PROG_LOAD: libc::c_long = 5;
-const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+pub(super) const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-const BPF_LINK_CREATE: libc::c_long = 28;
+pub(super) const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
 /// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR`.
 const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
@@ -26,7 +25,7 @@ const LINK_TYPE_CGROUP: u32 = 3;
 
 /// Calls `bpf(2)` with the leading part of `union bpf_attr`; the kernel takes
 /// the rest as zero.
-fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
+pub(super) fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is a `repr(C)` prefix of `union bpf_attr` for `command`,
     // alive for the call, and the size given is its own.
     let result =
@@ -34,15 +33,10 @@ fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
+pub(super) fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
     let fd = i32::try_from(result).map_err(io::Error::other)?;
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// A command that takes nothing.
-pub(crate) fn command(command: u32) -> io::Result<()> {
-    bpf(command.into(), &mut 0_u64).map(|_| ())
 }
 
 #[repr(C)]
@@ -115,16 +109,6 @@ pub(crate) fn link_create(
     fd_of(bpf(BPF_LINK_CREATE, &mut attr)?)
 }
 
-/// Attaches a program to the hook or tracepoint it was loaded for.
-pub(crate) fn link_create_tracing(
-    program: BorrowedFd<'_>,
-    attach_type: u32,
-) -> io::Result<OwnedFd> {
-    let prog_fd = program.as_raw_fd().cast_unsigned();
-    let mut attr = LinkCreate { prog_fd, target_fd: 0, attach_type, flags: 0 };
-    fd_of(bpf(BPF_LINK_CREATE, &mut attr)?)
-}
-
 #[repr(C)]
 struct LinkUpdate {
     link_fd: u32,
@@ -142,31 +126,6 @@ pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::
         old_prog_fd: 0,
     };
     bpf(BPF_LINK_UPDATE, &mut attr).map(|_| ())
-}
-
-#[repr(C)]
-struct Element {
-    map_fd: u32,
-    reserved: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-/// Writes an element of a map; key and value are as large as the map's.
-pub(crate) fn map_update<K: aya::Pod, V: aya::Pod>(
-    map: BorrowedFd<'_>,
-    key: &K,
-    value: &V,
-) -> io::Result<()> {
-    let mut attr = Element {
-        map_fd: map.as_raw_fd().cast_unsigned(),
-        reserved: 0,
-        key: ptr::from_ref(key).expose_provenance() as u64,
-        value: ptr::from_ref(value).expose_provenance() as u64,
-        flags: 0,
-    };
-    bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(|_| ())
 }
 
 #[repr(C)]

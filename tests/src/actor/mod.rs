@@ -1,6 +1,7 @@
 //! The inside of `lab-agent`: one command a line (or one as arguments), one
 //! JSON object in answer. `help` is the list below.
 
+mod doors;
 mod guard;
 mod handed;
 mod host;
@@ -11,7 +12,7 @@ mod way_out;
 
 use std::collections::HashMap;
 use std::io::BufRead;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -23,12 +24,17 @@ use crate::wait::now_ns;
 pub type Done = Result<Value, Errno>;
 
 /// Sockets that stay open between commands, by the name the test gave.
-pub type Streams = HashMap<String, TcpStream>;
+#[derive(Debug, Default)]
+pub struct Streams {
+    tcp: HashMap<String, TcpStream>,
+    udp: HashMap<String, UdpSocket>,
+    listeners: HashMap<String, TcpListener>,
+}
 
 /// Acts on the arguments, or on each line of stdin until it ends.
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut streams = Streams::new();
+    let mut streams = Streams::default();
     if arguments.is_empty() {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             println!("{}", answer(&line, &mut streams));
@@ -60,11 +66,19 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["write-loop", name, bytes, gap_us, count] => {
             tcp::write_loop(streams, name, bytes, gap_us, count)
         }
+        ["stream", name, bytes, gap_us, seconds] => {
+            tcp::stream(streams, name, bytes, gap_us, seconds)
+        }
+        ["listen", name, port] => tcp::listen(streams, name, port),
+        ["accept", name] => tcp::accept(streams, name),
         ["tcp-rate", address, port, per_second, seconds] => {
             tcp::connect_rate(address, port, per_second, seconds)
         }
         ["close", name] => tcp::close(streams, name),
         ["udp", how, address, port, count] => udp::send(how, address, port, count),
+        ["udp-open", name, address, port] => udp::open(streams, name, address, port),
+        ["udp-send", name] => udp::send_on(streams, name),
+        ["udp-wait", name, seconds] => udp::wait(streams, name, seconds),
         ["udp-echo", address, port] => udp::echo(address, port),
         ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
             udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
@@ -93,6 +107,18 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),
+        ["socket", family, kind, protocol] => doors::socket(family, kind, protocol),
+        ["call", name] => doors::call(name),
+        ["open", how, path] => doors::open(how, path),
+        ["put", path, word] => doors::put(path, word),
+        ["unlink", path] => doors::unlink(path),
+        ["symlink", target, path] => doors::symlink(target, path),
+        ["stat", path] => doors::stat(path),
+        ["signal", pid] => doors::signal(pid),
+        ["abstract-listen", name] => doors::abstract_listen(name),
+        ["abstract", name] => doors::abstract_connect(name),
+        ["unix-own", path] => doors::unix_own(path),
+        ["variable", name] => doors::variable(name),
         ["sleep", seconds] => host::sleep(seconds),
         ["exit", code] => host::exit(code),
         ["kill-self", signal] => host::kill_self(signal),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::udp::Pace;
 use super::{Done, Streams, errno, read};
+use crate::wait::now_ns;
 
 /// A denied SYN would be waited for; the connect hook answers at once.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ fn target(address: &str, port: &str) -> Result<SocketAddr, Errno> {
 /// Opens a connection and keeps it under `name`.
 pub(super) fn connect(streams: &mut Streams, name: &str, address: &str, port: &str) -> Done {
     let stream = open(target(address, port)?)?;
-    let _old = streams.insert(name.to_owned(), stream);
+    let _old = streams.tcp.insert(name.to_owned(), stream);
     Ok(json!({}))
 }
 
@@ -36,7 +37,7 @@ fn open(target: SocketAddr) -> Result<TcpStream, Errno> {
 
 /// Writes `bytes` zeros.
 pub(super) fn write(streams: &mut Streams, name: &str, bytes: &str) -> Done {
-    let stream = streams.get_mut(name).ok_or(Errno::EBADF)?;
+    let stream = streams.tcp.get_mut(name).ok_or(Errno::EBADF)?;
     stream.write_all(&vec![0; read(bytes)?]).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
@@ -50,7 +51,7 @@ pub(super) fn write_loop(
     gap_us: &str,
     count: &str,
 ) -> Done {
-    let stream = streams.get_mut(name).ok_or(Errno::EBADF)?;
+    let stream = streams.tcp.get_mut(name).ok_or(Errno::EBADF)?;
     stream.set_nonblocking(true).map_err(|error| errno(&error))?;
     let (data, gap) = (vec![0; read(bytes)?], read::<u64>(gap_us)?);
     let mut written = 0;
@@ -60,6 +61,47 @@ pub(super) fn write_loop(
     }
     stream.set_nonblocking(false).map_err(|error| errno(&error))?;
     Ok(json!({ "written": written }))
+}
+
+/// Writes `bytes` zeros every `gap_us` until it fails, for at most `seconds`;
+/// says what it failed with and when. A peer that takes no more is waited for.
+pub(super) fn stream(
+    streams: &mut Streams,
+    name: &str,
+    bytes: &str,
+    gap_us: &str,
+    seconds: &str,
+) -> Done {
+    let stream = streams.tcp.get_mut(name).ok_or(Errno::EBADF)?;
+    let (data, gap) = (vec![0; read(bytes)?], Duration::from_micros(read(gap_us)?));
+    let (start, seconds) = (now_ns(), read::<u64>(seconds)?);
+    let mut written = 0;
+    while now_ns() < start + seconds * 1_000_000_000 {
+        match stream.write(&data) {
+            Ok(bytes) => written += bytes,
+            Err(error) => {
+                let failed = format!("{:?}", errno(&error));
+                return Ok(json!({ "written": written, "failed": failed, "failed_ns": now_ns() }));
+            }
+        }
+        std::thread::sleep(gap);
+    }
+    Ok(json!({ "written": written, "failed": null }))
+}
+
+/// Listens on every address, under `name`.
+pub(super) fn listen(streams: &mut Streams, name: &str, port: &str) -> Done {
+    let listener = TcpListener::bind(("::", read(port)?)).map_err(|error| errno(&error))?;
+    let _old = streams.listeners.insert(name.to_owned(), listener);
+    Ok(json!({}))
+}
+
+/// Waits for a client of the listener `name` and keeps it under the same.
+pub(super) fn accept(streams: &mut Streams, name: &str) -> Done {
+    let listener = streams.listeners.get(name).ok_or(Errno::EBADF)?;
+    let (stream, _) = listener.accept().map_err(|error| errno(&error))?;
+    let _old = streams.tcp.insert(name.to_owned(), stream);
+    Ok(json!({}))
 }
 
 /// Tries `per_second` connections a second and closes each at once.
@@ -78,5 +120,5 @@ pub(super) fn connect_rate(address: &str, port: &str, per_second: &str, seconds:
 
 /// Closes the connection called `name`.
 pub(super) fn close(streams: &mut Streams, name: &str) -> Done {
-    streams.remove(name).map(|_| json!({})).ok_or(Errno::EBADF)
+    streams.tcp.remove(name).map(|_| json!({})).ok_or(Errno::EBADF)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use super::{Done, errno, read};
+use super::{Done, Streams, errno, read};
 use crate::wait::now_ns;
 
 /// What became of a series of sends.
@@ -123,6 +123,34 @@ fn send_one(
     data: &[u8],
 ) -> std::io::Result<usize> {
     if connected { socket.send(data) } else { socket.send_to(data, target) }
+}
+
+/// Connects a socket and keeps it under `name`; port 0 leaves it unconnected,
+/// bound to any port.
+pub(super) fn open(streams: &mut Streams, name: &str, address: &str, port: &str) -> Done {
+    let target = target(address, port)?;
+    let socket = socket(target)?;
+    if target.port() != 0 {
+        socket.connect(target).map_err(|error| errno(&error))?;
+    }
+    let port = socket.local_addr().map_err(|error| errno(&error))?.port();
+    let _old = streams.udp.insert(name.to_owned(), socket);
+    Ok(json!({ "port": port }))
+}
+
+/// Sends one datagram on the socket called `name`.
+pub(super) fn send_on(streams: &mut Streams, name: &str) -> Done {
+    let socket = streams.udp.get(name).ok_or(Errno::EBADF)?;
+    socket.send(&[0; 32]).map(|bytes| json!({ "bytes": bytes })).map_err(|error| errno(&error))
+}
+
+/// Waits for a datagram, or for the end of the socket called `name`.
+pub(super) fn wait(streams: &mut Streams, name: &str, seconds: &str) -> Done {
+    let socket = streams.udp.get(name).ok_or(Errno::EBADF)?;
+    let patience = Duration::from_secs(read(seconds)?);
+    socket.set_read_timeout(Some(patience)).map_err(|error| errno(&error))?;
+    let received = socket.recv(&mut [0; 64]);
+    received.map(|bytes| json!({ "bytes": bytes })).map_err(|error| errno(&error))
 }
 
 /// Sends one datagram and waits a second for its echo.

@@ -88,6 +88,8 @@ pub(crate) fn remove_all() {
     for netns in [NEAR, FAR] {
         quiet(Command::new("ip").args(["netns", "delete", netns]));
     }
+    // The agent's own folder, which `enforcer exec` has mounted.
+    quiet(Command::new("umount").arg(folder().join("agents/demo-agent")));
     drop(fs::remove_dir_all(folder()));
 }
 

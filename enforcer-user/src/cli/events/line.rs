@@ -50,6 +50,7 @@ const fn kind(kind: EventKind) -> &'static str {
         EventKind::RateLimited => "rate-limited",
         EventKind::Connected => "connected",
         EventKind::Quarantined => "QUARANTINED",
+        EventKind::Disconnected => "disconnected",
         EventKind::Released => "released",
         EventKind::Tamper => "TAMPER",
         EventKind::Revocation => "revocation",
@@ -81,6 +82,7 @@ mod tests {
             policy_generation: 7,
             credentials: vec!["hubspot-crm".into()],
             suppressed: 17,
+            sockets: None,
             message: None,
             ktime_ns: 0,
         }

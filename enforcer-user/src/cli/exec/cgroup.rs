@@ -8,13 +8,15 @@ use enforcer_common::MAX_DEPTH;
 
 use crate::cli::failure::{Code, Failure};
 use crate::config::Settings;
+use crate::config::words::nearest;
 use crate::kernel::{self, KernelError, Pins};
 
 /// The agent's cgroup, absolute.
 ///
 /// # Errors
 /// [`Code::CannotEnforce`] unless programs are attached to the enforced root
-/// and a cgroup that exists is bound to the agent.
+/// and a cgroup that exists is bound to the agent; [`Code::Usage`] for an agent
+/// that nobody knows.
 pub(super) fn enforced(settings: &Settings, agent: &str) -> Result<PathBuf, Failure> {
     let root = kernel::cgroup2_mount()?.join(&settings.root);
     let pins = Pins::open(&settings.bpf_dir)?;
@@ -24,8 +26,7 @@ pub(super) fn enforced(settings: &Settings, agent: &str) -> Result<PathBuf, Fail
             .hint("start the daemon: `enforcer run`; `enforcer status` shows how it is"));
     }
     if pins.slot_of_agent(agent)?.is_none() {
-        return Err(refused(format!("no policy in force names agent {agent}"))
-            .hint("write one and `enforcer reload`; `enforcer agents` lists those in force"));
+        return Err(unknown(agent, &pins.agents()));
     }
     find(&root, agent, |folder| owner(&pins, folder))?.ok_or_else(|| {
         refused(format!("no cgroup below {} is bound to agent {agent}", root.display()))
@@ -68,6 +69,17 @@ fn children(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// The caller's mistake, not the host's: another code than "cannot enforce".
+fn unknown(agent: &str, known: &[String]) -> Failure {
+    let failure = Failure::new(Code::Usage, format!("no policy in force names agent {agent}"));
+    let names: Vec<_> = known.iter().map(String::as_str).collect();
+    failure.hint(match (nearest(agent, &names), &names[..]) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "no policy is in force: write one and `enforcer reload`".to_owned(),
+        (None, names) => format!("agents with a policy: {}", names.join(", ")),
+    })
+}
+
 fn refused(message: String) -> Failure {
     Failure::new(Code::CannotEnforce, message)
 }
@@ -100,6 +112,24 @@ mod tests {
     #[test]
     fn another_cgroup_is_found_below_the_root() {
         assert_eq!(find_in(&["bot", "pool/one/two"], "two").as_deref(), Some("pool/one/two"));
+    }
+
+    #[test]
+    fn an_unknown_agent_is_told_of_those_there_are() {
+        let hint = |agent: &str, known: &[&str]| {
+            let known: Vec<_> = known.iter().map(|name| (*name).to_owned()).collect();
+            let failure = unknown(agent, &known);
+            let Failure::Error { code: Code::Usage, hint: Some(hint), .. } = failure else {
+                panic!("{failure:?}")
+            };
+            hint
+        };
+        assert_eq!(
+            hint("lead-enrich", &["coder", "lead-enricher"]),
+            "did you mean `lead-enricher`?"
+        );
+        assert_eq!(hint("x", &["coder", "mailer"]), "agents with a policy: coder, mailer");
+        assert_eq!(hint("x", &[]), "no policy is in force: write one and `enforcer reload`");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::cli::exec::identity::Account;
 /// As `execvp(3)` has it where `PATH` is not set.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+
 /// A program with its arguments and environment.
 pub(super) struct Image {
     /// Files to try, in order.
@@ -41,8 +43,10 @@ impl Image {
         command: &[OsString],
         environment: impl Iterator<Item = (OsString, OsString)>,
         account: Option<&Account>,
+        own_folder: Option<&Path>,
     ) -> Result<Self, NulError> {
         let environment = with_account(environment.collect(), account);
+        let environment = with_folder(environment, own_folder);
         let path = environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(OsString::from(DEFAULT_PATH), |(_, value)| value.clone());
         Ok(Self {
@@ -85,6 +89,17 @@ fn with_account(
     kept.chain(set.map(|(name, value)| (name.into(), value.into()))).collect()
 }
 
+/// The caller's folder for sockets is another user's, or open to the agent's
+/// neighbours: only its own one is passed on (XDG Base Directory Specification).
+fn with_folder(
+    mut environment: Vec<(OsString, OsString)>,
+    folder: Option<&Path>,
+) -> Vec<(OsString, OsString)> {
+    environment.retain(|(name, _)| name != RUNTIME_DIR);
+    environment.extend(folder.map(|folder| (RUNTIME_DIR.into(), folder.into())));
+    environment
+}
+
 fn assignment((mut name, value): (OsString, OsString)) -> OsString {
     name.push("=");
     name.push(value);
@@ -97,7 +112,8 @@ mod tests {
 
     fn image(command: &str, environment: &[(&str, &str)], account: Option<&Account>) -> Image {
         let environment = environment.iter().map(|&(n, v)| (n.into(), v.into()));
-        Image::new(&[command.into()], environment, account).expect("no NUL")
+        let folder = Path::new("/run/enforcer/agents/bot");
+        Image::new(&[command.into()], environment, account, Some(folder)).expect("no NUL")
     }
 
     #[test]
@@ -111,8 +127,10 @@ mod tests {
     #[test]
     fn the_environment_names_the_new_user() {
         let account = Account { name: "bot".into(), home: "/srv/bot".into() };
-        let envp = image("x", &[("HOME", "/root"), ("A", "b")], Some(&account)).envp;
+        let envp =
+            image("x", &[("HOME", "/root"), ("A", "b"), (RUNTIME_DIR, "/x")], Some(&account)).envp;
         let words: Vec<_> = envp._owner.iter().map(|word| word.to_str().expect("text")).collect();
-        assert_eq!(words, ["A=b", "HOME=/srv/bot", "USER=bot", "LOGNAME=bot"]);
+        let folder = "XDG_RUNTIME_DIR=/run/enforcer/agents/bot";
+        assert_eq!(words, ["A=b", "HOME=/srv/bot", "USER=bot", "LOGNAME=bot", folder]);
     }
 }

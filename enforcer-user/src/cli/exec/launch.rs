@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
-use crate::cli::exec::child::{Broken, Child, Stage};
-use crate::cli::exec::identity::Identity;
+use crate::cli::exec::child::{Child, Confinement};
 use crate::cli::exec::image::Image;
+use crate::cli::exec::report::{Broken, Stage};
 
 /// `linux/sched.h`; libc's constant is 32 bits wide and so is zero.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -47,15 +47,15 @@ pub(super) struct Launched {
 pub(super) fn launch(
     cgroup: &Path,
     image: Image,
-    identity: Option<Identity>,
+    confinement: Confinement,
 ) -> Result<Launched, LaunchError> {
     let directory = File::open(cgroup)
         .map_err(|source| LaunchError::Cgroup { cgroup: cgroup.to_owned(), source })?;
     let (reader, writer) = report_pipe()?;
     let child = Child {
         image,
-        identity,
-        empty_bounding_set: can_empty_bounding_set()?,
+        confinement,
+        can_bound: can_bound_capabilities()?,
         parent: nix::unistd::getpid().as_raw(),
         report: writer.as_raw_fd(),
     };
@@ -76,7 +76,7 @@ fn report_pipe() -> Result<(PipeReader, PipeWriter), LaunchError> {
     io::pipe().map_err(|source| LaunchError::System { act: "make a pipe", source })
 }
 
-fn can_empty_bounding_set() -> Result<bool, LaunchError> {
+fn can_bound_capabilities() -> Result<bool, LaunchError> {
     caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(|error| {
         let source = io::Error::other(error.to_string());
         LaunchError::System { act: "read own capabilities", source }
@@ -122,23 +122,4 @@ fn reap(launched: &Launched) -> Result<(), LaunchError> {
         act: "wait for the new process",
         source: errno.into(),
     })
-}
-
-impl Stage {
-    /// For the sentence "… : Operation not permitted".
-    const fn act(self) -> &'static str {
-        match self {
-            Self::Signals => "restore the default signal handling",
-            Self::BoundingSet => "empty the capability bounding set",
-            Self::AmbientSet => "empty the ambient capability set",
-            Self::Groups => "set the supplementary groups",
-            Self::Gid => "set the group id",
-            Self::Uid => "set the user id",
-            Self::Capabilities => "drop all capabilities",
-            Self::NoNewPrivileges => "set no_new_privs",
-            Self::ParentDeath => "arrange to end with the launcher",
-            Self::Descriptors => "close inherited descriptors",
-            Self::Exec => "execute",
-        }
-    }
 }

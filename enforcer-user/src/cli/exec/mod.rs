@@ -2,36 +2,59 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use nix::unistd::{getegid, geteuid};
 
 use crate::cli::failure::{Code, Failure, warn};
 use crate::cli::settings;
+use crate::config::{DEFAULT_CONFIG, Settings};
 
 mod identity;
 mod stdio;
 mod image;
 mod cgroup;
+mod own_folder;
+mod grants;
+mod territory;
+mod fence;
+mod syscalls;
+mod filter;
+mod report;
+mod steps;
 mod child;
 mod launch;
 mod supervise;
 #[cfg(test)]
+mod filter_tests;
+#[cfg(test)]
 mod tests;
 
-use child::Stage;
+use child::Confinement;
+use fence::Fence;
+use filter::Filter;
 use identity::Identity;
 use image::Image;
 use launch::LaunchError;
+use report::Stage;
 use supervise::Signals;
 
 /// Of `enforcer exec`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-CMD starts in the agent's cgroup, with no capabilities, no_new_privs, the default signal
-handling and no open descriptor but 0-2, which must not be sockets. It keeps the terminal,
-the working folder and the environment (with --user: HOME, USER and LOGNAME are the user's).
+CMD starts in the agent's cgroup, with the default signal handling and no open descriptor
+but 0-2, which must not be sockets. It keeps the terminal, the working folder and the
+environment (with --user: HOME, USER and LOGNAME are the user's). Taken from it, and from
+all that it starts:
+  capabilities, but those in `[process]` of the agent's policy; no_new_privs
+  sockets other than TCP, UDP, ping, Unix and NETLINK_ROUTE; io_uring
+  bpf, ptrace and other processes' memory, namespaces, mounts, keys, file handles, 32-bit code
+  writing to /etc, /usr, /proc, /sys, cgroups, most of /dev and the enforcer's own files
+  signals and abstract Unix sockets to processes outside (Linux 6.12)
+What this kernel cannot take is said on stderr. XDG_RUNTIME_DIR is a folder of its own.
+
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT and SIGTSTP are passed
 on to it. When the launcher is killed CMD is killed too, because a supervisor that ends the
 launcher's own cgroup would not find it.
@@ -49,8 +72,8 @@ pub(crate) struct ExecArgs {
     agent: String,
     /// Become this user: NAME or UID, with :GROUP or :GID for another group
     ///
-    /// Without it CMD keeps the caller's ids. As root it then has no capabilities, but root's
-    /// files stay open to it, and with them ways around the enforcement: fit for tests only.
+    /// Without it CMD keeps the caller's ids. Root then has no capabilities and cannot write
+    /// where the system is, but can still read every secret and write other users' files.
     #[arg(long, value_name = "U")]
     user: Option<String>,
     /// Let descriptors 0-2 be sockets, which stay outside the enforcement
@@ -61,27 +84,61 @@ pub(crate) struct ExecArgs {
     command: Vec<OsString>,
 }
 
+pub(crate) use own_folder::remove_all as remove_folders;
+
 pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Failure> {
     let settings = settings::load(config)?;
     let identity = args.user.as_deref().map(Identity::parse).transpose()?;
     stdio::check(args.allow_stdio_sockets)?;
     let cgroup = cgroup::enforced(&settings, &args.agent)?;
     warn_of_root(identity.as_ref());
+    let folder = own_folder(&settings, &args.agent, identity.as_ref());
     let account = identity.as_ref().and_then(|identity| identity.account.as_ref());
-    let image = Image::new(&args.command, std::env::vars_os(), account)
+    let image = Image::new(&args.command, std::env::vars_os(), account, folder.as_deref())
         .map_err(|error| Failure::new(Code::Usage, LaunchError::from(error).to_string()))?;
+    let config = config.unwrap_or(Path::new(DEFAULT_CONFIG));
+    let fence = fence(&settings, config, folder.as_deref())?;
+    let keep = grants::capabilities(&settings, &args.agent);
+    let filter = Filter::new().map_err(|error| cannot("build the system call filter", &error))?;
+    let confinement = Confinement { identity, keep, ruleset: fence.ruleset, filter };
     let signals = Signals::block().map_err(|error| supervision(&error))?;
-    let launched = launch::launch(&cgroup, image, identity)
+    let launched = launch::launch(&cgroup, image, confinement)
         .map_err(|error| not_launched(&error, &args.command))?;
     supervise::supervise(&launched, &signals)
         .map(ExitCode::from)
         .map_err(|error| supervision(&error))
 }
 
+/// `None`, with a warning, where there can be none: CMD has less then.
+fn own_folder(settings: &Settings, agent: &str, identity: Option<&Identity>) -> Option<PathBuf> {
+    let (uid, gid) = identity.map_or_else(
+        || (geteuid().as_raw(), getegid().as_raw()),
+        |identity| (identity.uid, identity.gid),
+    );
+    let folder = own_folder::prepare(settings, agent, (uid, gid));
+    let folder =
+        folder.map_err(|error| warn(&format!("CMD has no XDG_RUNTIME_DIR: {error}"))).ok()?;
+    if let Some(above) = own_folder::out_of_reach(&folder, uid) {
+        warn(&format!("CMD cannot reach its XDG_RUNTIME_DIR: {} is closed", above.display()));
+    }
+    Some(folder)
+}
+
+fn fence(settings: &Settings, config: &Path, own: Option<&Path>) -> Result<Fence, Failure> {
+    let fence = Fence::new(settings, config, own)
+        .map_err(|error| cannot("confine CMD to its files", &error))?;
+    fence.warnings.iter().for_each(|text| warn(text));
+    Ok(fence)
+}
+
+fn cannot(act: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::CannotEnforce, format!("{act}: {error}"))
+}
+
 fn warn_of_root(identity: Option<&Identity>) {
-    let root = identity.map_or(nix::unistd::geteuid().is_root(), |identity| identity.uid == 0);
+    let root = identity.map_or(geteuid().is_root(), |identity| identity.uid == 0);
     if root {
-        warn("CMD stays root, without capabilities; root's files are a way around: give --user");
+        warn("CMD stays root and can read every file, the credentials too: give --user");
     }
 }
 

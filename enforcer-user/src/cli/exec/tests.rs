@@ -8,15 +8,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::child::Confinement;
+use super::filter::Filter;
 use super::identity::Identity;
 use super::image::Image;
 use super::launch::{LaunchError, launch};
+use super::steps::CapabilitySet;
 use super::supervise::{Signals, supervise};
 
 /// A cgroup of its own below the cgroup2 mount, and a folder to report into.
 struct Lab {
     cgroup: PathBuf,
     folder: tempfile::TempDir,
+    keep: CapabilitySet,
 }
 
 impl Lab {
@@ -29,7 +33,7 @@ impl Lab {
         let cgroup = cgroup2().join(format!("enforcer-test-{}-{test}", std::process::id()));
         fs::create_dir(&cgroup).expect("make a cgroup");
         let folder = tempfile::tempdir().expect("a folder");
-        Some(Self { cgroup, folder })
+        Some(Self { cgroup, folder, keep: CapabilitySet::default() })
     }
 
     fn out(&self) -> PathBuf {
@@ -48,9 +52,9 @@ impl Lab {
 
     fn run_words(&self, words: &[OsString], identity: Option<Identity>) -> Result<u8, LaunchError> {
         let environment = [("PATH".into(), self.path()), ("OUT".into(), self.out().into())];
-        let image = Image::new(words, environment.into_iter(), None).expect("no NUL");
+        let image = Image::new(words, environment.into_iter(), None, None).expect("no NUL");
         let signals = Signals::block().expect("signals");
-        let launched = launch(&self.cgroup, image, identity)?;
+        let launched = launch(&self.cgroup, image, confinement(identity, self.keep))?;
         Ok(supervise(&launched, &signals).expect("supervised"))
     }
 
@@ -83,6 +87,11 @@ fn cgroup2() -> PathBuf {
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
     let line = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
     Path::new(line.and_then(|line| line.split(' ').nth(1)).expect("a cgroup2 mount")).to_owned()
+}
+
+fn confinement(identity: Option<Identity>, keep: CapabilitySet) -> Confinement {
+    let filter = Filter::new().expect("a filter for this architecture");
+    Confinement { identity, keep, ruleset: None, filter }
 }
 
 fn nobody() -> Identity {
@@ -145,6 +154,19 @@ fn a_user_comes_with_its_group_and_groups() {
 }
 
 #[test]
+fn granted_capabilities_are_kept_by_every_user() {
+    let Some(mut lab) = Lab::new("granted") else { return };
+    // CAP_NET_BIND_SERVICE and, above bit 31, CAP_BLOCK_SUSPEND.
+    lab.keep = CapabilitySet(1 << 10 | 1 << 36);
+    for user in [None, Some(nobody())] {
+        let status = lab.ask("cat /proc/self/status > $OUT", user);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(status_line(&status, set), "0000001000000400", "{set}");
+        }
+    }
+}
+
+#[test]
 fn signals_are_as_a_new_process_expects_them() {
     let Some(lab) = Lab::new("defaults") else { return };
     let status = lab.ask("cat /proc/self/status > $OUT", None);
@@ -180,8 +202,9 @@ fn a_command_that_is_not_there_is_told_from_one_that_cannot_run() {
 #[test]
 fn a_cgroup_that_is_not_there_starts_nothing() {
     let Some(lab) = Lab::new("nowhere") else { return };
-    let image = Image::new(&["true".into()], std::iter::empty(), None).expect("no NUL");
-    let missing = launch(&lab.cgroup.join("missing"), image, None);
+    let image = Image::new(&["true".into()], std::iter::empty(), None, None).expect("no NUL");
+    let nothing = confinement(None, CapabilitySet::default());
+    let missing = launch(&lab.cgroup.join("missing"), image, nothing);
     assert!(matches!(missing, Err(LaunchError::Cgroup { .. })), "{missing:?}");
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use enforcer_common::CANARY_COMMAND;
 
-use crate::kernel::sys;
+use super::calls;
 
 /// The program that answers.
 pub(super) const PROGRAM: &str = "lsm_bpf";
@@ -24,6 +24,6 @@ pub(crate) enum Runs {
 /// Asks for a command of `bpf(2)` that no kernel has. Without the program it is
 /// `EINVAL`; the program's own answer is one that nothing else gives.
 pub(super) fn ask() -> Runs {
-    let answer = sys::command(CANARY_COMMAND).err().as_ref().and_then(io::Error::raw_os_error);
+    let answer = calls::command(CANARY_COMMAND).err().as_ref().and_then(io::Error::raw_os_error);
     if answer == Some(libc::ENOANO) { Runs::Yes } else { Runs::No }
 }

@@ -10,7 +10,7 @@ use super::hooks::BASE;
 use super::types::Types;
 
 /// Where kernels show their type information.
-const BTF: &str = "/sys/kernel/btf/vmlinux";
+pub(super) const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Sends a signal to any process (6.13 and newer).
 const SIGNAL_TASK: &str = "bpf_send_signal_task";

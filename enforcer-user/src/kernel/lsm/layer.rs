@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aya::Btf;
 
+use super::calls;
 use super::canary::{self, Runs};
 use super::constants::Constants;
 use super::hooks::{PLACES, Place};
@@ -79,7 +80,7 @@ impl Held {
     fn attach(dir: &Path, programs: &Programs, place: Place) -> Result<Self, KernelError> {
         let program = programs.fd(place.program)?;
         let link =
-            sys::link_create_tracing(program, place.kind.attach_type()).map_err(|source| {
+            calls::link_create_tracing(program, place.kind.attach_type()).map_err(|source| {
                 KernelError::Hook { program: place.program, hook: place.name, source }
             })?;
         let (fresh, pin) = (dir.join(format!("{}_new", place.program)), dir.join(place.program));

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use enforcer_common::TaskTag;
 
+use super::calls;
 use crate::kernel::error::KernelError;
 use crate::kernel::sys;
 
@@ -20,7 +21,7 @@ pub(crate) fn trust(maps: &Path, pid: u32) -> Result<(), KernelError> {
     let process = pidfd(pid).map_err(KernelError::io("tag a process in", &pin))?;
     let tag = TaskTag { kind: TaskTag::TRUSTED, cgroup_id: 0 };
     // The key of such a map is a descriptor of the process.
-    sys::map_update(map.as_fd(), &process.as_raw_fd(), &tag)
+    calls::map_update(map.as_fd(), &process.as_raw_fd(), &tag)
         .map_err(KernelError::io("tag a process in", &pin))
 }
 
