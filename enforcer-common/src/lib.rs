@@ -10,7 +10,9 @@ mod abi;
 
 mod address;
 mod cap;
+mod call;
 mod decide;
+mod field;
 mod flow;
 mod header;
 mod layout;
@@ -21,11 +23,13 @@ mod vocabulary;
 
 pub use abi::ABI_VERSION;
 pub use address::Address;
+pub use call::{CANARY_COMMAND, TaskTag, decide_call, is_permitted_family, is_refused_capability};
 pub use cap::{Cap, Meter, TICKS_PER_NS};
 pub use decide::{
     Charge, Decision, Found, PolicyTables, Socket, decide, decide_arrival, decide_refusal,
     decide_socket, decide_unix,
 };
+pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
 pub use header::{Packet, continues_tcp, parse, parse_answer_into, parse_into};
 pub use layout::{

@@ -52,6 +52,7 @@ pub(crate) fn tally(hook: Hook, slot: u32, flow: &Flow, decision: &Decision) {
         // An allowed datagram is counted when it is a packet.
         Hook::Sendmsg4 | Hook::Sendmsg6 if denied => packets.add(1),
         Hook::Ingress | Hook::Sendmsg4 | Hook::Sendmsg6 => {}
+        // Calls, of which a socket is one.
         _ if denied => sockets.add(1),
         _ => {}
     }
@@ -217,6 +218,12 @@ fn trip(record: &mut Record, state: *mut AgentState, limits: &AgentLimits) {
     if !limits.tripwire().note(&Ring(state), record.ktime_ns) {
         return;
     }
+    cut_off(record, state);
+}
+
+/// Quarantines the agent of a record, and sends the record as the alarm.
+#[inline(always)]
+pub(crate) fn cut_off(record: &mut Record, state: *mut AgentState) {
     // SAFETY: fields of a looked-up map value.
     let (quarantine, since) = unsafe {
         (

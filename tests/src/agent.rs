@@ -2,13 +2,18 @@
 //! told and says how the kernel answered.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
 use crate::lab::Lab;
 use crate::{binaries, cgroup};
+
+/// Where descriptors that are handed in begin.
+const FIRST_HANDED: i32 = 10;
 
 /// One answer of the helper.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +67,30 @@ impl Agent {
         let mut command = lab.command(binaries::lab_agent());
         cgroup::put(&mut command, cgroup);
         Self::of(&mut command)
+    }
+
+    /// Like [`Agent::spawn`]; it inherits these as its descriptors 10, 11, ….
+    pub fn with_descriptors(lab: &Lab, cgroup: &Path, handed: &[BorrowedFd<'_>]) -> Self {
+        let mut command = lab.command(binaries::lab_agent());
+        let handed: Vec<_> =
+            (FIRST_HANDED..).zip(handed).map(|(n, fd)| (fd.as_raw_fd(), n)).collect();
+        // SAFETY: `dup2` is async-signal-safe, and the numbers were collected
+        // before the fork; the descriptors are open for as long as this call.
+        unsafe {
+            command.pre_exec(move || {
+                for &(from, to) in &handed {
+                    nix::errno::Errno::result(libc::dup2(from, to))?;
+                }
+                Ok(())
+            });
+        }
+        cgroup::put(&mut command, cgroup);
+        Self::of(&mut command)
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("ask for the helper's end")
     }
 
     /// The helper behind `command`, which starts it without arguments.

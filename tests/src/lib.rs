@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod forge;
 pub mod http;
 pub mod lab;
+pub mod layer;
 pub mod metrics;
 pub mod oidc;
 pub mod peer;

@@ -21,6 +21,8 @@ fn render(status: &Status, now: OffsetDateTime) -> String {
     let mut rows = vec![
         ("state", state(status)),
         ("root", plain(&status.root)),
+        ("LSM", plain(&status.lsm)),
+        ("escape watch", plain(&status.escape_watch)),
         ("generation", generation(status)),
         ("agents", format!("{} ({} quarantined)", status.agents, status.quarantined)),
         ("revocations", revocations(status)),
@@ -77,6 +79,8 @@ mod tests {
             generation: 7,
             reload_error: None,
             root: "/sys/fs/cgroup/agents.slice".into(),
+            lsm: "20 of 20 hooks".into(),
+            escape_watch: "on".into(),
             agents: 3,
             quarantined: 1,
             revocations_pending: 0,

@@ -142,6 +142,10 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// The enforced root, absolute.
     pub root: String,
+    /// Which hooks of BPF LSM hold, or why there is none.
+    pub lsm: String,
+    /// Whether processes that leave their cgroup are watched for, or why not.
+    pub escape_watch: String,
     /// Agents with a policy.
     pub agents: u32,
     /// Of which quarantined.

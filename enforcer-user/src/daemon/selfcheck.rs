@@ -22,7 +22,9 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// Proves without end what is new, and anew what was proved a while ago.
 pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
-    let mut prober = Prober::default();
+    let kernel = Arc::clone(&core.kernel);
+    let mut prober =
+        Prober::new(Box::new(move |pid| kernel.trust(pid).map_err(std::io::Error::other)));
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

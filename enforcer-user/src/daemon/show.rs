@@ -30,6 +30,8 @@ pub(super) fn status(core: &Core) -> Reply {
         generation: core.kernel.generation(),
         reload_error: core.policies.refusal(),
         root: core.kernel.paths().root.display().to_string(),
+        lsm: core.kernel.layer().lsm(),
+        escape_watch: core.kernel.layer().watch(),
         agents: narrow(core.policies.in_force().inventory.policies.len() as u64),
         quarantined: narrow(core.kernel.quarantines().len() as u64),
         revocations_pending: narrow(counts.pending),

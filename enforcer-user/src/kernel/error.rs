@@ -52,6 +52,16 @@ pub enum KernelError {
         /// Why not.
         source: io::Error,
     },
+    /// A program could not be attached to a hook of the whole host.
+    #[error("attach {program} to {hook}: {source}")]
+    Hook {
+        /// Its name.
+        program: &'static str,
+        /// The hook's.
+        hook: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// A map could not be read or written.
     #[error("map {map}: {source}")]
     Map {
@@ -100,7 +110,7 @@ impl KernelError {
             Self::NoPrograms => "build with `cargo xtask build`, which compiles and embeds them",
             Self::NoCgroup2 => "mount one: `mount -t cgroup2 none /sys/fs/cgroup`",
             Self::NotBpffs { .. } => "mount one there, or set `bpf_dir` below /sys/fs/bpf",
-            Self::Program { .. } | Self::Attach { .. } => {
+            Self::Program { .. } | Self::Attach { .. } | Self::Hook { .. } => {
                 "the daemon needs CAP_BPF and CAP_NET_ADMIN; `enforcer doctor` lists what is missing"
             }
             Self::Foreign { .. } => {

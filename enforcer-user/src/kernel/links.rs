@@ -41,7 +41,7 @@ impl Links {
                 cgroup: root.to_owned(),
                 source,
             };
-            let program = programs.fd(&hookup)?;
+            let program = programs.fd(hookup.program)?;
             let pin = dir.join(hookup.program);
             let link = match usable(&pin, id, dir)? {
                 Some(link) => {
@@ -55,7 +55,7 @@ impl Links {
                     link
                 }
             };
-            held.push(Held { hookup, prog_id: programs.id(&hookup)?, _link: link });
+            held.push(Held { hookup, prog_id: programs.id(hookup.program)?, _link: link });
         }
         Ok(Self { dir: dir.to_owned(), root: root.to_owned(), held })
     }

@@ -9,6 +9,7 @@ use aya::{Ebpf, EbpfLoader};
 use enforcer_common::OUTCOMES;
 
 use super::error::KernelError;
+use super::lsm::Constants;
 use super::sys;
 use super::unlisted::Unlisted;
 use crate::config::Capacity;
@@ -55,7 +56,7 @@ const fn always(program: &'static str, attach_type: u32) -> Hookup {
 }
 
 /// Every map that outlives the daemon. The programs' own log ring does not.
-pub(crate) const MAPS: [&str; 14] = [
+pub(crate) const MAPS: [&str; 15] = [
     "CONTROL",
     "AGENTS",
     "STATES",
@@ -70,6 +71,7 @@ pub(crate) const MAPS: [&str; 14] = [
     "SOCKETS",
     "RECORDS",
     "ALARMS",
+    "TASKS",
 ];
 
 /// Programs loaded into the kernel, not yet attached.
@@ -91,7 +93,11 @@ pub fn embedded() -> bool {
 impl Programs {
     /// Loads the programs; maps that are pinned in `maps` are reused, the
     /// others are made and pinned there.
-    pub(crate) fn load(maps: &Path, capacity: &Capacity) -> Result<Self, KernelError> {
+    pub(crate) fn load(
+        maps: &Path,
+        capacity: &Capacity,
+        constants: &Constants,
+    ) -> Result<Self, KernelError> {
         if BPF_OBJECT.is_empty() {
             return Err(KernelError::NoPrograms);
         }
@@ -102,7 +108,10 @@ impl Programs {
         for (map, entries) in sizes(capacity) {
             loader.map_max_entries(map, entries);
         }
-        let mut ebpf = loader.load(BPF_OBJECT)?;
+        // aya has no type for task storage, which only programs read anyway.
+        loader.allow_unsupported_maps();
+        constants.give_to(&mut loader);
+        let mut ebpf = loader.load(&constants.patch(BPF_OBJECT))?;
         for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::Always) {
             load(&mut ebpf, hookup.program).map_err(|source| KernelError::Program {
                 program: hookup.program,
@@ -136,20 +145,19 @@ impl Programs {
     }
 
     /// The loaded program's descriptor.
-    pub(crate) fn fd(&self, hookup: &Hookup) -> Result<BorrowedFd<'_>, KernelError> {
-        if let Some(fd) = self.unlisted.get(hookup.program) {
+    pub(crate) fn fd(&self, program: &'static str) -> Result<BorrowedFd<'_>, KernelError> {
+        if let Some(fd) = self.unlisted.get(program) {
             return Ok(fd.as_fd());
         }
-        let wrap =
-            |source| KernelError::Program { program: hookup.program, source: Box::new(source) };
-        let program = self.ebpf.program(hookup.program).ok_or(KernelError::NoPrograms)?;
+        let wrap = |source| KernelError::Program { program, source: Box::new(source) };
+        let program = self.ebpf.program(program).ok_or(KernelError::NoPrograms)?;
         Ok(program.fd().map_err(wrap)?.as_fd())
     }
 
     /// The loaded program's id.
-    pub(crate) fn id(&self, hookup: &Hookup) -> Result<u32, KernelError> {
-        let fd = self.fd(hookup)?;
-        sys::program_id(fd).map_err(KernelError::io("ask about", Path::new(hookup.program)))
+    pub(crate) fn id(&self, program: &'static str) -> Result<u32, KernelError> {
+        let fd = self.fd(program)?;
+        sys::program_id(fd).map_err(KernelError::io("ask about", Path::new(program)))
     }
 }
 

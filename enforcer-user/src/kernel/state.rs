@@ -10,6 +10,7 @@ use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control,
 use super::counters::Counters;
 use super::error::KernelError;
 use super::links::Links;
+use super::lsm::{self, Constants, Layer, LayerState};
 use super::maps::Maps;
 use super::mount;
 use super::programs::Programs;
@@ -40,6 +41,7 @@ pub struct Start {
 pub struct Kernel {
     paths: Paths,
     links: Links,
+    layer: Layer,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
     pub(super) counters: Counters,
@@ -101,10 +103,13 @@ impl Kernel {
         if adopted {
             refuse_other_abi(&paths)?;
         }
-        let mut programs = Programs::load(&paths.maps(), &settings.capacity)?;
+        let root = sys::cgroup_id(&paths.root).map_err(KernelError::io("read", &paths.root))?;
+        let constants = Constants::look_up(root, root_level(&paths)?);
+        let mut programs = Programs::load(&paths.maps(), &settings.capacity, &constants)?;
         let maps = Maps::open(&paths.maps(), true)?;
         prepare(&maps, &paths)?;
         let links = Links::attach(&paths.links(), &paths.root, &programs)?;
+        let layer = Layer::attach(&paths.links(), &mut programs, &constants)?;
         let rings = Rings::open(&paths.maps(), &mut programs)?;
         let tables = Tables {
             slots: Slots::adopt(&maps),
@@ -118,6 +123,7 @@ impl Kernel {
             counters: Counters::open(&paths.maps())?,
             paths,
             links,
+            layer,
             rings: Mutex::new(Some(rings)),
             tables: Mutex::new(tables),
         };
@@ -138,6 +144,7 @@ impl Kernel {
     /// programs are attached where they belong.
     pub fn verify(&self) -> Vec<String> {
         let mut problems = self.links.problems();
+        problems.extend(self.layer.problems());
         let maps = self.paths.maps();
         for map in super::programs::MAPS {
             if !maps.join(map).exists() {
@@ -145,6 +152,19 @@ impl Kernel {
             }
         }
         problems
+    }
+
+    /// Which of the programs that are not on cgroups hold here.
+    pub fn layer(&self) -> &LayerState {
+        self.layer.state()
+    }
+
+    /// Lets a process of the daemon's go into agents' cgroups and come back.
+    ///
+    /// # Errors
+    /// There is no such process, or the pins are gone.
+    pub fn trust(&self, pid: u32) -> Result<(), KernelError> {
+        lsm::trust(&self.paths.maps(), pid)
     }
 
     /// Panics in another thread do not make the tables wrong: every step of
@@ -187,13 +207,18 @@ fn refuse_other_abi(paths: &Paths) -> Result<(), KernelError> {
     Err(KernelError::Foreign { dir: paths.bpf_dir.clone(), what })
 }
 
-/// What the programs need before the first packet reaches them.
-fn prepare(maps: &Maps, paths: &Paths) -> Result<(), KernelError> {
+/// How far below the cgroup2 mount the enforced root is.
+fn root_level(paths: &Paths) -> Result<u32, KernelError> {
     let mount = mount::cgroup2_mount()?;
     let below = paths.root.strip_prefix(&mount).map_or(0, |path| path.components().count());
+    Ok(u32::try_from(below).unwrap_or(u32::MAX))
+}
+
+/// What the programs need before the first packet reaches them.
+fn prepare(maps: &Maps, paths: &Paths) -> Result<(), KernelError> {
     let control = Control {
         abi: ABI_VERSION,
-        root_level: u32::try_from(below).unwrap_or(u32::MAX),
+        root_level: root_level(paths)?,
         resets: 0,
         ..maps.control()
     };

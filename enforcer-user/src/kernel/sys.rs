@@ -12,11 +12,11 @@ use std::ptr;
 use aya_obj::generated::bpf_insn;
 
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
-const BPF_PROG_LOAD: libc::c_long = 5;
+pub(super) const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-const BPF_LINK_CREATE: libc::c_long = 28;
+pub(super) const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
 /// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR`.
 const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
@@ -25,7 +25,7 @@ const LINK_TYPE_CGROUP: u32 = 3;
 
 /// Calls `bpf(2)` with the leading part of `union bpf_attr`; the kernel takes
 /// the rest as zero.
-fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
+pub(super) fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is a `repr(C)` prefix of `union bpf_attr` for `command`,
     // alive for the call, and the size given is its own.
     let result =
@@ -33,7 +33,7 @@ fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
+pub(super) fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
     let fd = i32::try_from(result).map_err(io::Error::other)?;
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -203,6 +203,19 @@ struct Info {
 
 /// Asks about a link; an error where it is not one to a cgroup.
 pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    let info = any_link_info(link)?;
+    if info.kind != LINK_TYPE_CGROUP {
+        return Err(io::Error::other("the pin is not a link to a cgroup"));
+    }
+    Ok(info)
+}
+
+/// The id of the program in a link of any kind.
+pub(crate) fn link_program(link: BorrowedFd<'_>) -> io::Result<u32> {
+    any_link_info(link).map(|info| info.prog_id)
+}
+
+fn any_link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     let mut info = LinkInfo::default();
     let mut attr = Info {
         bpf_fd: link.as_raw_fd().cast_unsigned(),
@@ -210,9 +223,6 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
         info: ptr::from_mut(&mut info).expose_provenance() as u64,
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    if info.kind != LINK_TYPE_CGROUP {
-        return Err(io::Error::other("the pin is not a link to a cgroup"));
-    }
     Ok(info)
 }
 

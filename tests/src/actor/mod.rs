@@ -3,10 +3,12 @@
 
 mod doors;
 mod guard;
+mod handed;
 mod host;
 mod icmp;
 mod tcp;
 mod udp;
+mod way_out;
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -90,6 +92,17 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["unix", path] => host::unix(streams, path),
         ["packet"] => host::packet(streams),
         ["raw"] => icmp::raw(),
+        ["socket", family, kind, protocol] => way_out::socket(family, kind, protocol),
+        ["bpf", command] => way_out::bpf(command),
+        ["unshare", flags] => way_out::unshare(flags),
+        ["kill", pid, signal] => way_out::kill(pid, signal),
+        ["ptrace", pid] => way_out::ptrace(pid),
+        ["take", pid, fd] => way_out::take(pid, fd),
+        ["request-key"] => way_out::request_key(),
+        ["change", how, path] => way_out::change(how, path),
+        ["clone-into", cgroup, marker] => way_out::clone_into(cgroup, marker),
+        ["write-fd", fd, text] => way_out::write_fd(fd, text),
+        ["handed", how, fd, address] => handed::act(how, fd, address),
         ["option", level, name] => guard::option(level, name),
         ["mknod", path, major, minor] => guard::mknod(path, major, minor),
         ["unix", how, name] => guard::unix(how, name),

@@ -2,8 +2,7 @@
 //! uses, tried by loading it.
 
 use aya::maps::MapType;
-use aya::programs::{LsmAttachType, ProgramError, ProgramType};
-use aya::sys::{is_map_supported, is_program_supported};
+use aya::sys::is_map_supported;
 
 use crate::cli::doctor::Check;
 use crate::cli::doctor::load::{Kind, load};
@@ -42,6 +41,9 @@ const MAPS: [(MapType, &str, &str); 6] = [
 
 const REMEDY: &str = "use a kernel built with CONFIG_BPF_SYSCALL=y and CONFIG_CGROUP_BPF=y";
 
+const EXEC: &str = "start agents with `enforcer exec`, which closes the same paths; or start the \
+                    kernel with `bpf` in `lsm=`";
+
 pub(super) fn checks() -> impl Iterator<Item = Check> {
     let programs = PROGRAMS.into_iter().map(|(kind, cost)| program(kind, cost));
     let maps = MAPS.into_iter().map(|(kind, name, cost)| map(kind, name, cost));
@@ -69,20 +71,26 @@ fn map(kind: MapType, name: &str, cost: &str) -> Check {
 }
 
 /// Never asked of `/sys/kernel/security/lsm`: a kernel can list `bpf` there
-/// and still refuse the programs.
+/// and refuse the programs, or take them and never call them.
 fn lsm() -> Check {
-    let found = match is_program_supported(ProgramType::Lsm(LsmAttachType::Mac)) {
-        Ok(true) => return Check::ok("BPF LSM", "loads; this version does not use it yet"),
-        Ok(false) => "unknown to this kernel".to_owned(),
-        Err(ProgramError::SyscallError(error)) => format!("does not load: {}", error.io_error),
-        Err(error) => format!("does not load: {error}"),
+    let probe = crate::kernel::probe_lsm();
+    let hooks = format!("{} of {} hooks", probe.loads, probe.wanted);
+    let found = match (probe.runs, probe.refusal) {
+        (true, None) => return Check::ok("BPF LSM", hooks),
+        (true, Some(refusal)) => {
+            return Check::degraded("BPF LSM", format!("{hooks}; {refusal}"))
+                .cost("what the missing hooks refuse is closed by `enforcer exec` only")
+                .remedy(EXEC);
+        }
+        (false, Some(refusal)) if probe.loads == 0 => format!("none: {refusal}"),
+        (false, _) => "its programs load and are never called: `bpf` is not in `lsm=`".to_owned(),
     };
-    Check::degraded("BPF LSM", format!("{found} (this version does not use it yet)"))
+    Check::degraded("BPF LSM", found)
         .cost(
             "an agent that keeps capabilities can open packet sockets and other address families, \
              leave its cgroup, or take over a process outside",
         )
-        .remedy("start agents with `enforcer exec --user`, which takes all capabilities")
+        .remedy(EXEC)
 }
 
 /// Denied packets end no connection; the daemon does, where the kernel lets it.

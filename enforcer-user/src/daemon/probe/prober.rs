@@ -33,11 +33,15 @@ pub enum ProbeError {
     Answer(#[from] serde_json::Error),
 }
 
+/// What is done with a new child's process id before its first order: the
+/// programs must let it leave where no agent may.
+pub(super) type Admit = Box<dyn Fn(u32) -> io::Result<()> + Send>;
+
 /// The prober; its child is started when it is first needed.
-#[derive(Debug)]
 pub struct Prober {
     program: PathBuf,
     arguments: Vec<&'static str>,
+    admit: Admit,
     child: Option<Running>,
 }
 
@@ -51,16 +55,14 @@ struct Running {
 
 // === impl Prober ===
 
-impl Default for Prober {
-    /// A prober whose child is this binary, whatever has become of its file.
-    fn default() -> Self {
-        Self::of(PathBuf::from("/proc/self/exe"), vec![SUBCOMMAND])
-    }
-}
-
 impl Prober {
-    fn of(program: PathBuf, arguments: Vec<&'static str>) -> Self {
-        Self { program, arguments, child: None }
+    /// A prober whose child is this binary, whatever has become of its file.
+    pub(in crate::daemon) fn new(admit: Admit) -> Self {
+        Self::of(PathBuf::from("/proc/self/exe"), vec![SUBCOMMAND], admit)
+    }
+
+    fn of(program: PathBuf, arguments: Vec<&'static str>, admit: Admit) -> Self {
+        Self { program, arguments, admit, child: None }
     }
 
     /// Shoots from `cgroup` (absolute).
@@ -70,7 +72,7 @@ impl Prober {
     pub async fn probe(&mut self, cgroup: &Path) -> Result<Report, ProbeError> {
         let mut child = match self.child.take() {
             Some(child) => child,
-            None => Running::start(&self.program, &self.arguments)?,
+            None => Running::start(&self.program, &self.arguments, &self.admit)?,
         };
         let report =
             timeout(PATIENCE, child.ask(cgroup)).await.map_err(|_| ProbeError::Stuck)??;
@@ -82,7 +84,7 @@ impl Prober {
 // === impl Running ===
 
 impl Running {
-    fn start(program: &Path, arguments: &[&str]) -> Result<Self, ProbeError> {
+    fn start(program: &Path, arguments: &[&str], admit: &Admit) -> Result<Self, ProbeError> {
         let mut process = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -90,6 +92,7 @@ impl Running {
             .env_clear()
             .kill_on_drop(true)
             .spawn()?;
+        admit(process.id().ok_or(ProbeError::Ended)?)?;
         let orders = process.stdin.take().ok_or(ProbeError::Ended)?;
         let reports = BufReader::new(process.stdout.take().ok_or(ProbeError::Ended)?);
         Ok(Self { _process: process, orders, reports })
@@ -115,7 +118,7 @@ mod tests {
     /// A child that answers each order by running `body`.
     fn script(body: &'static str) -> Prober {
         let run = "while read -r order; do eval \"$0\"; done";
-        Prober::of(PathBuf::from("/bin/sh"), vec!["-c", run, body])
+        Prober::of(PathBuf::from("/bin/sh"), vec!["-c", run, body], Box::new(|_| Ok(())))
     }
 
     #[tokio::test]

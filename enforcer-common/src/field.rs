@@ -1,0 +1,79 @@
+//! Fields of the kernel's own structs that the programs read. Where they are
+//! differs between kernels: the loader looks each up in the kernel's type
+//! information (BTF) and tells the programs, which have no other way to know.
+
+/// Lists the fields; the order is the order of the table of offsets.
+macro_rules! fields {
+    ($($(#[$meta:meta])* $name:ident = $container:literal . $path:literal),+ $(,)?) => {
+        /// A field of a kernel struct.
+        #[repr(usize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Field { $($(#[$meta])* $name),+ }
+
+        impl Field {
+            /// Every field, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The struct, and the field's name in it; a dot leads into an
+            /// embedded struct.
+            pub const fn place(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($container, $path)),+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The css_set of a process.
+    TaskCgroups = "task_struct"."cgroups",
+    /// The first thread of a process.
+    TaskLeader = "task_struct"."group_leader",
+    /// The number of a process (not of its threads).
+    TaskGroup = "task_struct"."tgid",
+    /// The cgroup of a css_set in the v2 hierarchy.
+    CssSetCgroup = "css_set"."dfl_cgrp",
+    /// A cgroup's node in cgroupfs.
+    CgroupNode = "cgroup"."kn",
+    /// A cgroup's depth; the mount is 0.
+    CgroupLevel = "cgroup"."level",
+    /// A cgroup's ancestors by depth, itself included (6.1 and newer).
+    CgroupAncestors = "cgroup"."ancestors",
+    /// A node's inode number, which is the cgroup's id.
+    NodeId = "kernfs_node"."id",
+    /// The cgroup a socket was made in.
+    SockCgroup = "sock"."sk_cgrp_data.cgroup",
+    /// A socket's address family.
+    SockFamily = "sock"."__sk_common.skc_family",
+    /// The protocol's part of a socket.
+    SocketSock = "socket"."sk",
+    /// The other end of a connected Unix socket.
+    UnixPeer = "unix_sock"."peer",
+    /// A Unix socket's address; null where it has none.
+    UnixAddress = "unix_sock"."addr",
+    /// Bytes of a Unix address, the family included.
+    UnixAddressLen = "unix_address"."len",
+    /// The address as `struct sockaddr_un`.
+    UnixAddressName = "unix_address"."name",
+    /// A file's inode.
+    FileInode = "file"."f_inode",
+    /// What the owner of a file keeps with it: the socket of a socket.
+    FilePrivate = "file"."private_data",
+    /// The file system of an inode.
+    InodeSuper = "inode"."i_sb",
+    /// Type and permissions of an inode.
+    InodeMode = "inode"."i_mode",
+    /// Which kind of file system it is.
+    SuperMagic = "super_block"."s_magic",
+    /// The type of a key.
+    KeyType = "key"."index_key.type",
+    /// The name of a type of keys.
+    KeyTypeName = "key_type"."name",
+}
+
+impl Field {
+    /// Number of fields, for the table of offsets.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+/// Bytes from the start of each field's struct, in the order of [`Field::ALL`].
+pub type FieldOffsets = [u32; Field::COUNT];

@@ -1,0 +1,125 @@
+//! Writes to the file systems that the enforcement stands on: whoever writes to
+//! cgroupfs moves processes, whoever changes bpffs removes pins.
+//!
+//! These are the hottest hooks of all, run for every path component and every
+//! write on the host: the mask first, then the kind of file system by plain
+//! loads, and only then the caller.
+
+use aya_ebpf::macros::lsm;
+use aya_ebpf::programs::LsmContext;
+use enforcer_common::{Field, Hook, Reason};
+
+use super::caller::{is_agent, refuse};
+use super::socket::objection_to_file;
+use crate::fields::{Object, load};
+
+/// `MAY_WRITE` of `include/linux/fs.h`.
+const WRITE: u32 = 2;
+/// Of `include/uapi/linux/magic.h`.
+const CGROUP2: u64 = 0x6367_7270;
+const CGROUP1: u64 = 0x0027_e0eb;
+const BPFFS: u64 = 0xcafe_4a11;
+/// `S_IFMT` and `S_IFSOCK` of `include/uapi/linux/stat.h`.
+const TYPE_MASK: u16 = 0o170_000;
+const SOCKET: u16 = 0o140_000;
+
+/// A file is opened for writing, or a folder changed.
+#[lsm(hook = "inode_permission")]
+pub(crate) fn lsm_inode(ctx: LsmContext) -> i32 {
+    let mask: u32 = ctx.arg(1);
+    if mask & WRITE == 0 {
+        return 0;
+    }
+    // SAFETY: the hook's own inode.
+    guard(unsafe { reason(ctx.arg(0)) }, Hook::InodePermission)
+}
+
+/// A descriptor that was opened before is written to. Sockets as well: `splice`
+/// goes past the hook for sends on older kernels.
+#[lsm(hook = "file_permission")]
+pub(crate) fn lsm_file(ctx: LsmContext) -> i32 {
+    let (file, mask): (*const u8, u32) = (ctx.arg(0), ctx.arg(1));
+    if mask & WRITE == 0 {
+        return 0;
+    }
+    // SAFETY: the hook's own file, and its inode.
+    let (inode, mode) = unsafe {
+        let inode: *const u8 = load(file, Field::FileInode);
+        (inode, load::<u16>(inode, Field::InodeMode))
+    };
+    if mode & TYPE_MASK == SOCKET {
+        return guard_socket(file);
+    }
+    // SAFETY: as above.
+    guard(unsafe { reason(inode) }, Hook::InodePermission)
+}
+
+/// A pin is removed.
+#[lsm(hook = "inode_unlink")]
+pub(crate) fn lsm_unlink(ctx: LsmContext) -> i32 {
+    // SAFETY: the hook's own inode.
+    guard(unsafe { reason(ctx.arg(0)) }, Hook::InodeUnlink)
+}
+
+/// A pin is moved, or another one put over it.
+#[lsm(hook = "inode_rename")]
+pub(crate) fn lsm_rename(ctx: LsmContext) -> i32 {
+    // SAFETY: the hook's own inodes.
+    let (from, to) = unsafe { (reason(ctx.arg(0)), reason(ctx.arg(2))) };
+    guard(from.or(to), Hook::InodeUnlink)
+}
+
+/// `mount(2)`.
+#[lsm(hook = "sb_mount")]
+pub(crate) fn lsm_mount(_ctx: LsmContext) -> i32 {
+    guard(Some(Reason::Tamper), Hook::Mount)
+}
+
+/// `move_mount(2)`, the end of the newer way to mount.
+#[lsm(hook = "move_mount")]
+pub(crate) fn lsm_move_mount(_ctx: LsmContext) -> i32 {
+    guard(Some(Reason::Tamper), Hook::Mount)
+}
+
+/// `umount(2)`.
+#[lsm(hook = "sb_umount")]
+pub(crate) fn lsm_umount(_ctx: LsmContext) -> i32 {
+    guard(Some(Reason::Tamper), Hook::Mount)
+}
+
+#[inline(always)]
+fn guard(reason: Option<Reason>, hook: Hook) -> i32 {
+    match reason {
+        Some(reason) if is_agent() => refuse(hook, reason),
+        _ => 0,
+    }
+}
+
+#[inline(always)]
+fn guard_socket(file: *const u8) -> i32 {
+    if !is_agent() {
+        return 0;
+    }
+    match objection_to_file(Object::at(file)) {
+        Some(reason) => refuse(Hook::SocketSendmsg, reason),
+        None => 0,
+    }
+}
+
+/// What changing this inode would be; `None` on any other file system.
+///
+/// # Safety
+/// `inode` is one that the verifier knows as such.
+#[inline(always)]
+unsafe fn reason(inode: *const u8) -> Option<Reason> {
+    // SAFETY: the caller's inode, and its file system.
+    let magic = unsafe {
+        let super_block: *const u8 = load(inode, Field::InodeSuper);
+        load::<u64>(super_block, Field::SuperMagic)
+    };
+    match magic {
+        CGROUP1 | CGROUP2 => Some(Reason::Escape),
+        BPFFS => Some(Reason::Tamper),
+        _ => None,
+    }
+}

@@ -1,0 +1,107 @@
+//! Calls to the enforcement itself, to processes outside, and privileges that
+//! no agent has.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::macros::lsm;
+use aya_ebpf::programs::LsmContext;
+use enforcer_common::{CANARY_COMMAND, Field, Hook, Reason, is_refused_capability};
+
+use super::caller::{is_agent, is_below_root, refuse};
+use super::peer::{cgroup_of_task, is_own};
+use crate::fields::Object;
+use crate::tasks;
+
+const EPERM: i32 = 1;
+/// `ENOANO`: nothing else in `bpf(2)` answers with it.
+const CANARY_ANSWER: i32 = 55;
+/// `PTRACE_MODE_ATTACH` of `include/linux/ptrace.h`; without it only `/proc` is
+/// read.
+const ATTACH: u32 = 2;
+/// `CAP_OPT_NOAUDIT` of `include/linux/security.h`: nobody asked for the
+/// privilege, the kernel only wonders.
+const NO_AUDIT: u32 = 2;
+/// `SEND_SIG_PRIV` of `include/linux/sched/signal.h`; below it nothing is either.
+const FROM_KERNEL: u64 = 1;
+
+/// `bpf(2)`, every command: with the privilege for it comes the whole of the
+/// enforcement.
+#[lsm(hook = "bpf")]
+pub(crate) fn lsm_bpf(ctx: LsmContext) -> i32 {
+    let command: u32 = ctx.arg(0);
+    if command == CANARY_COMMAND {
+        return if is_below_root() { -EPERM } else { -CANARY_ANSWER };
+    }
+    if !is_agent() {
+        return 0;
+    }
+    refuse(Hook::Bpf, Reason::Tamper)
+}
+
+/// `ptrace(2)`, `pidfd_getfd(2)`, `process_vm_writev(2)`, `/proc/PID/mem`.
+#[lsm(hook = "ptrace_access_check")]
+pub(crate) fn lsm_ptrace(ctx: LsmContext) -> i32 {
+    let (task, mode): (*const u8, u32) = (ctx.arg(0), ctx.arg(1));
+    if mode & ATTACH == 0 || !is_agent() || is_own_process(task) {
+        return 0;
+    }
+    refuse(Hook::PtraceAccessCheck, Reason::Tamper)
+}
+
+/// A signal from one process to another, stopping and killing included.
+#[lsm(hook = "task_kill")]
+pub(crate) fn lsm_kill(ctx: LsmContext) -> i32 {
+    let (task, info, signal): (*const u8, u64, u32) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    // Signal 0 only asks whether the process is there.
+    if signal == 0 || info <= FROM_KERNEL || !is_agent() || is_own_process(task) {
+        return 0;
+    }
+    refuse(Hook::TaskKill, Reason::Tamper)
+}
+
+/// Of the caller's agent. The daemon's child is not, even while it is in the
+/// agent's cgroup.
+#[inline(always)]
+fn is_own_process(task: *const u8) -> bool {
+    // SAFETY: an argument of the program, which the verifier knows as a task.
+    let trusted = unsafe { tasks::is_trusted_task(task) };
+    !trusted && is_own(cgroup_of_task(Object::at(task)))
+}
+
+/// A privilege is used.
+#[lsm(hook = "capable")]
+pub(crate) fn lsm_capable(ctx: LsmContext) -> i32 {
+    let (capability, options): (u32, u32) = (ctx.arg(2), ctx.arg(3));
+    if !is_refused_capability(capability) || !is_agent() {
+        return 0;
+    }
+    if options & NO_AUDIT != 0 {
+        return -EPERM;
+    }
+    refuse(Hook::Capable, Reason::Privilege)
+}
+
+/// A user namespace is made: in it a process has every capability.
+#[lsm(hook = "userns_create")]
+pub(crate) fn lsm_userns(_ctx: LsmContext) -> i32 {
+    if !is_agent() {
+        return 0;
+    }
+    refuse(Hook::UsernsCreate, Reason::Privilege)
+}
+
+/// A key is made. Keys of other types than these, and the token for an answer
+/// from user space, make the kernel start `/sbin/request-key` outside.
+#[lsm(hook = "key_alloc")]
+pub(crate) fn lsm_key(ctx: LsmContext) -> i32 {
+    if !is_agent() {
+        return 0;
+    }
+    let key: *const u8 = ctx.arg(0);
+    let name = Object::at(key).follow(Field::KeyType).follow(Field::KeyTypeName);
+    // SAFETY: the helper checks the address.
+    let name = unsafe { bpf_probe_read_kernel(name.address() as *const [u8; 8]) }.unwrap_or([0; 8]);
+    if name == *b"keyring\0" || name[..5] == *b"user\0" || name[..6] == *b"logon\0" {
+        return 0;
+    }
+    refuse(Hook::KeyAlloc, Reason::Privilege)
+}

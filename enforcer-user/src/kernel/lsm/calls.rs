@@ -1,0 +1,101 @@
+//! The parts of `bpf(2)` that only this layer uses.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
+
+use crate::kernel::sys::{BPF_LINK_CREATE, BPF_PROG_LOAD, bpf, fd_of};
+
+/// Of `enum bpf_cmd`.
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+/// `BPF_PROG_TYPE_LSM` and `BPF_LSM_MAC`.
+const PROG_TYPE_LSM: u32 = 29;
+const ATTACH_LSM: u32 = 27;
+
+/// A command that takes nothing.
+pub(crate) fn command(command: u32) -> io::Result<()> {
+    bpf(command.into(), &mut 0_u64).map(|_| ())
+}
+
+#[repr(C)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Attaches a program to the hook or tracepoint it was loaded for.
+pub(crate) fn link_create_tracing(
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    let prog_fd = program.as_raw_fd().cast_unsigned();
+    let mut attr = LinkCreate { prog_fd, target_fd: 0, attach_type, flags: 0 };
+    fd_of(bpf(BPF_LINK_CREATE, &mut attr)?)
+}
+
+#[repr(C)]
+struct Element {
+    map_fd: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Writes an element of a map; key and value are as large as the map's.
+pub(crate) fn map_update<K: aya::Pod, V: aya::Pod>(
+    map: BorrowedFd<'_>,
+    key: &K,
+    value: &V,
+) -> io::Result<()> {
+    let mut attr = Element {
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        reserved: 0,
+        key: ptr::from_ref(key).expose_provenance() as u64,
+        value: ptr::from_ref(value).expose_provenance() as u64,
+        flags: 0,
+    };
+    bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(|_| ())
+}
+
+/// `union bpf_attr` for `BPF_PROG_LOAD`, to the type a program attaches to.
+#[repr(C)]
+#[derive(Default)]
+struct ProgLoad {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log: [u32; 4],
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+}
+
+/// Loads a program of a few instructions for the hook whose function has this
+/// number among the kernel's types.
+pub(crate) fn load_lsm(instructions: &[u64], hook: u32) -> io::Result<OwnedFd> {
+    let license = c"GPL";
+    let mut attr = ProgLoad {
+        prog_type: PROG_TYPE_LSM,
+        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        insns: instructions.as_ptr().expose_provenance() as u64,
+        license: license.as_ptr().expose_provenance() as u64,
+        expected_attach_type: ATTACH_LSM,
+        attach_btf_id: hook,
+        ..ProgLoad::default()
+    };
+    fd_of(bpf(BPF_PROG_LOAD, &mut attr)?)
+}

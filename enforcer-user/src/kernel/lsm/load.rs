@@ -1,0 +1,39 @@
+//! Loads each program by itself: what this kernel refuses is left out, and
+//! said.
+
+use aya::programs::{Program, ProgramError};
+use aya::{Btf, Ebpf};
+
+use super::constants::Constants;
+use super::hooks::{Kind, Place};
+
+/// Loads the program of `place`; the refusal is for people.
+pub(crate) fn load(
+    ebpf: &mut Ebpf,
+    btf: &Result<Btf, String>,
+    constants: &Constants,
+    place: &Place,
+) -> Result<(), String> {
+    if let Some(lacking) = constants.lacking(place.needs) {
+        return Err(lacking);
+    }
+    let btf = btf.as_ref().map_err(Clone::clone)?;
+    let loaded = match (place.kind, ebpf.program_mut(place.program)) {
+        (Kind::Lsm, Some(Program::Lsm(program))) => program.load(place.name, btf),
+        (Kind::Tracepoint, Some(Program::BtfTracePoint(program))) => program.load(place.name, btf),
+        _ => Err(ProgramError::NotLoaded),
+    };
+    loaded.map_err(|error| sentence(place, &error))
+}
+
+/// The kernel's word; a verifier's whole account only goes to the log.
+fn sentence(place: &Place, error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            tracing::debug!(program = place.program, "{io_error}: {verifier_log}");
+            io_error.to_string()
+        }
+        ProgramError::Btf(_) => format!("this kernel has no hook {}", place.name),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,37 @@
+//! What the daemon says of BPF LSM, and the events of its hooks.
+
+use enforcer_common::{Hook, Reason};
+use serde_json::Value;
+
+use crate::daemon::Daemon;
+use crate::skip;
+use crate::wait::eventually;
+
+/// Whether BPF LSM holds on this kernel.
+pub fn has_lsm(daemon: &Daemon<'_>) -> bool {
+    let lsm = daemon.json(&["status"])["lsm"].as_str().unwrap_or_default().to_owned();
+    assert!(lsm.starts_with("none") || lsm.starts_with("20 of 20 hooks"), "{lsm}");
+    !lsm.starts_with("none")
+}
+
+/// As [`has_lsm`]; says so as a skip of `test` otherwise.
+pub fn needs_lsm(test: &str, daemon: &Daemon<'_>) -> bool {
+    let holds = has_lsm(daemon);
+    if !holds {
+        skip(test, "this kernel refuses LSM programs");
+    }
+    holds
+}
+
+/// Waits for an event of the agent `worker` with this hook and reason.
+#[track_caller]
+pub fn event_of(daemon: &Daemon<'_>, hook: Hook, reason: Reason) -> Value {
+    let is = |event: &Value| {
+        event["agent"] == "worker"
+            && event["hook"] == hook.as_str()
+            && event["reason"] == reason.as_str()
+            && event["kind"] != "quarantined"
+    };
+    let what = format!("an event of {} for {}", hook.as_str(), reason.as_str());
+    eventually(&what, || daemon.events().into_iter().find(is))
+}

@@ -1,0 +1,119 @@
+//! The enforcement itself, processes outside and privileges: BPF LSM refuses.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use enforcer_common::{Hook, Reason};
+use enforcer_tests::layer::{event_of, needs_lsm};
+use enforcer_tests::{Agent, BASIC, Daemon, Lab, cgroup, eventually, privileged};
+
+/// `CLONE_NEWNET` and `CLONE_NEWUSER` of `include/uapi/linux/sched.h`.
+const NEWNET: u32 = 0x4000_0000;
+const NEWUSER: u32 = 0x1000_0000;
+
+#[test]
+fn processes_outside_can_be_neither_signalled_nor_traced() {
+    const TEST: &str = "processes_outside_can_be_neither_signalled_nor_traced";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    if !needs_lsm(TEST, &daemon) {
+        return;
+    }
+    let (mut agent, sibling) = (lab.agent("worker"), lab.agent("worker"));
+    let outside = daemon.pid();
+    for words in ["kill {} 9", "kill {} 19", "ptrace {}", "take {} 0"] {
+        agent.expect_refused(&words.replace("{}", &outside.to_string()));
+    }
+    agent.expect_ok(&format!("kill {outside} 0"));
+    agent.expect_ok(&format!("take {} 0", sibling.pid()));
+    agent.expect_ok(&format!("kill {} 18", sibling.pid()));
+    for hook in [Hook::TaskKill, Hook::PtraceAccessCheck] {
+        assert_eq!(event_of(&daemon, hook, Reason::Tamper)["kind"], "tamper");
+    }
+    assert_eq!(daemon.json(&["status"])["ready"], true);
+}
+
+#[test]
+fn no_agent_uses_a_privilege_even_if_it_has_it() {
+    const TEST: &str = "no_agent_uses_a_privilege_even_if_it_has_it";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    if !needs_lsm(TEST, &daemon) {
+        return;
+    }
+    let mut agent = lab.agent("worker");
+    agent.expect_refused(&format!("unshare {NEWNET}"));
+    agent.expect_refused(&format!("unshare {NEWUSER}"));
+    agent.expect_refused("request-key");
+    for hook in [Hook::Capable, Hook::UsernsCreate, Hook::KeyAlloc] {
+        assert_eq!(event_of(&daemon, hook, Reason::Privilege)["kind"], "denied");
+    }
+}
+
+#[test]
+fn the_enforcement_cannot_be_written_to() {
+    const TEST: &str = "the_enforcement_cannot_be_written_to";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    if !needs_lsm(TEST, &daemon) {
+        return;
+    }
+    let procs = cgroup::mount_point().join("cgroup.procs");
+    let opened = File::options().write(true).open(&procs).expect("open the root's processes");
+    let own = lab.cgroup("worker");
+    let mut agent = Agent::with_descriptors(&lab, &own, &[opened.as_fd()]);
+    agent.expect_refused("bpf 0");
+    agent.expect_refused(&format!("write-file {} 0", procs.display()));
+    agent.expect_refused("write-fd 10 0");
+    agent.expect_refused(&format!("change mkdir {}/below", own.display()));
+    let pin = lab.bpf_dir().join("links/egress_skb");
+    for how in ["unlink", "rename", "mount", "umount"] {
+        let on = if how.ends_with("mount") { lab.bpf_dir() } else { pin.clone() };
+        agent.expect_refused(&format!("change {how} {}", on.display()));
+    }
+    for (hook, reason) in [
+        (Hook::Bpf, Reason::Tamper),
+        (Hook::Mount, Reason::Tamper),
+        (Hook::InodePermission, Reason::Tamper),
+        (Hook::InodePermission, Reason::Escape),
+    ] {
+        assert_eq!(event_of(&daemon, hook, reason)["kind"], "tamper");
+    }
+    assert!(pin.exists());
+    assert_eq!(daemon.json(&["status"])["ready"], true);
+}
+
+#[test]
+fn a_hook_that_is_lost_is_noticed_and_put_back_by_the_next_daemon() {
+    const TEST: &str = "a_hook_that_is_lost_is_noticed_and_put_back_by_the_next_daemon";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let mut daemon = Daemon::start(&lab);
+    if !needs_lsm(TEST, &daemon) {
+        return;
+    }
+    let pin = lab.bpf_dir().join("links/lsm_capable");
+    std::fs::remove_file(&pin).expect("remove a pin");
+    eventually("not to be ready", || (daemon.http("/readyz").0 != 200).then_some(()));
+    daemon.kill9();
+    daemon.restart();
+    assert!(pin.exists());
+    lab.agent("worker").expect_refused(&format!("unshare {NEWNET}"));
+    daemon.ok(&["detach", "--yes-stop-enforcing"]);
+    lab.agent("worker").expect_ok("bpf 12345").ok();
+}
