@@ -144,6 +144,8 @@ pub struct Status {
     pub root: String,
     /// Which hooks of BPF LSM hold, or why there is none.
     pub lsm: String,
+    /// How connections to Unix sockets outside are judged, or why not.
+    pub unix_sockets: String,
     /// Whether processes that leave their cgroup are watched for, or why not.
     pub escape_watch: String,
     /// Agents with a policy.

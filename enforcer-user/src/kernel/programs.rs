@@ -132,7 +132,6 @@ impl Programs {
             match loaded {
                 Ok(fd) => drop(self.unlisted.insert(hookup.program, fd)),
                 Err(why) => {
-                    tracing::warn!(program = hookup.program, "not enforced here: {why}");
                     self.absent.push((hookup.program, why));
                 }
             }
