@@ -2,7 +2,6 @@
 //! holds is forgotten.
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 
 use enforcer_tests::{
     ALLOWED_V4, ALLOWED_V6, Agent, BASIC, Daemon, ECHO_PORT, FORBIDDEN_V4, Lab, OTHER_PORT,
@@ -122,7 +121,7 @@ fn everything_in_a_cgroup_and_in_other_network_namespaces_is_adopted() {
     }
     let lab = lab();
     let daemon = Daemon::start(&lab);
-    let place = Elsewhere::new(&lab);
+    let place = cgroup::Scoped::new(&format!("{}-elsewhere", lab.root()));
     let start = |below: &str, netns: &enforcer_tests::netns::Netns| {
         let folder = place.0.join(below);
         std::fs::create_dir_all(&folder).expect("make a cgroup");
@@ -235,21 +234,4 @@ fn events(daemon: &Daemon<'_>) -> Vec<Value> {
     let mut events = daemon.events();
     events.retain(|event| event["kind"] == "adopted");
     events
-}
-
-/// A cgroup outside the enforced root.
-struct Elsewhere(PathBuf);
-
-impl Elsewhere {
-    fn new(lab: &Lab) -> Self {
-        let path = cgroup::mount_point().join(format!("{}-elsewhere", lab.root()));
-        std::fs::create_dir(&path).expect("make a cgroup");
-        Self(path)
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        cgroup::remove(&self.0);
-    }
 }
