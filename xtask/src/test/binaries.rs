@@ -36,6 +36,12 @@ impl Built {
             .find(|path| path.file_name().is_some_and(|file| file == name))
     }
 
+    /// Forgets the tests whose name contains none of `parts`, unless there are none.
+    pub(crate) fn keep_only(&mut self, parts: &[String]) {
+        let wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part));
+        self.tests.retain(|test| wanted(&test.name));
+    }
+
     /// Takes `path` in place of the program with the same name.
     pub(crate) fn replace_program(&mut self, path: PathBuf) {
         self.programs.retain(|known| known.file_name() != path.file_name());

@@ -42,6 +42,10 @@ pub(crate) struct Options {
     /// than once. Default: every one below target/vm.
     #[arg(long = "kernel", value_parser = kernels::parse_version)]
     pub(crate) kernels: Vec<Version>,
+    /// Only test binaries whose name contains this; may be given more than
+    /// once. Not for the fuzz tier.
+    #[arg(long = "only")]
+    pub(crate) only: Vec<String>,
     /// Seconds that each fuzz target runs.
     #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
@@ -54,7 +58,13 @@ pub(crate) struct Options {
 impl Options {
     /// As `cargo xtask test` without a flag.
     pub(crate) fn for_ci() -> Self {
-        Self { tiers: Vec::new(), kernels: Vec::new(), fuzz_seconds: FUZZ_SECONDS, long: false }
+        Self {
+            tiers: Vec::new(),
+            kernels: Vec::new(),
+            only: Vec::new(),
+            fuzz_seconds: FUZZ_SECONDS,
+            long: false,
+        }
     }
 }
 
@@ -64,6 +74,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     refuse_without_root(&tiers)?;
     prepare(workspace, &tiers)?;
     let mut built = binaries::build(workspace)?;
+    built.keep_only(&options.only);
     if options.long {
         built.replace_program(build::userland(workspace, &build::Options { release: true })?);
     }

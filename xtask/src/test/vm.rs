@@ -71,7 +71,8 @@ fn qemu(kernel: &Kernel, initramfs: &Path) -> Result<Command> {
     // an emulated processor, and what is done against it there takes a quarter
     // of the time.
     let lsm = kernel.security_modules()?;
-    let words = format!("console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off lsm={lsm}");
+    let words =
+        format!("console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off tsc=reliable lsm={lsm}");
     command.args(["-append", &words]);
     Ok(command)
 }
