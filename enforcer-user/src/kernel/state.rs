@@ -216,12 +216,8 @@ fn root_level(paths: &Paths) -> Result<u32, KernelError> {
 
 /// What the programs need before the first packet reaches them.
 fn prepare(maps: &Maps, paths: &Paths) -> Result<(), KernelError> {
-    let control = Control {
-        abi: ABI_VERSION,
-        root_level: root_level(paths)?,
-        resets: 0,
-        ..maps.control()
-    };
+    let control =
+        Control { abi: ABI_VERSION, root_level: root_level(paths)?, resets: 0, ..maps.control() };
     let (rate, burst) = UNBOUND_RECORDS;
     let records = Cap::new(rate, SECOND_NS, burst).unwrap_or(Cap::NONE);
     let unbound = AgentLimits { records, ..AgentLimits::default() };

@@ -85,7 +85,6 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         }
         ["ping", how, address] => icmp::ping(how, address),
         ["raw"] => icmp::raw(),
-        ["socket", family, kind, protocol] => way_out::socket(family, kind, protocol),
         ["bpf", command] => way_out::bpf(command),
         ["unshare", flags] => way_out::unshare(flags),
         ["kill", pid, signal] => way_out::kill(pid, signal),
