@@ -34,12 +34,10 @@ type SignalTask = unsafe extern "C" fn(*const u8, u32, u32, u64) -> i32;
 /// A process was moved to another cgroup.
 #[btf_tracepoint(function = "cgroup_attach_task")]
 pub(crate) fn watch_attach(ctx: BtfTracePointContext) -> i32 {
-    let (cgroup, task): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(2));
-    let cgroup = Object::at(cgroup);
-    // Hierarchies of version 1 are not ours.
-    if cgroup != cgroup_of_task(Object::at(task)) {
-        return 0;
-    }
+    let task: *const u8 = ctx.arg(2);
+    // Where it is now, and not where it was moved to, which may be a hierarchy
+    // of version 1.
+    let cgroup = cgroup_of_task(Object::at(task));
     let Some(tables) = KernelTables::open() else { return 0 };
     let inside = is_cgroup_below_root(&tables.control, cgroup);
     // SAFETY: an argument of the program, which the verifier knows as a task.

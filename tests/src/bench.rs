@@ -49,6 +49,8 @@ impl Bench {
         let path = lab.cgroup(AGENT);
         let id = cgroup_id(&path).expect("the cgroup's id");
         kernel.bind(&[(id, agent.clone())]).expect("the cgroup is bound");
+        // As the daemon's own child: it comes back, and asks the kernel by `bpf(2)`.
+        kernel.trust(std::process::id()).expect("tag this process");
         cgroup::enter(&path).expect("enter the agent's cgroup");
         let judge = Judge::of(&lab.bpf_dir());
         Self { judge, plan, kernel, agent, lab, settings, _place: place }

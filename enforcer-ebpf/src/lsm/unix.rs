@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::lsm;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::programs::LsmContext;
-use enforcer_common::{Field, Hook, PolicyTables, Reason, UNIX_PATH, UnixKey, climbs};
+use enforcer_common::{Field, Hook, PolicyTables, Reason, UNIX_PATH, UnixKey};
 
 use super::caller::{is_agent, refuse};
 use super::peer::is_own;
@@ -57,7 +57,8 @@ fn is_named(sk: Object) -> bool {
 }
 
 /// A global function: the address needs room on the stack. A quarantined agent
-/// keeps no name.
+/// keeps no name. The address is the one that the listener gave, and nothing in
+/// it is the caller's: there is no `..` to look for.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn enforcer_is_named(address: u64) -> u32 {
@@ -69,7 +70,7 @@ extern "C" fn enforcer_is_named(address: u64) -> u32 {
     }
     let mut key = Key::new(UnixKey::BITS, UnixKey { policy_id, path: [0; UNIX_PATH] });
     read_path(Object::of_address(address), &mut key.data.path);
-    u32::from(!climbs(&key.data.path) && UNIX_PATHS.get(&key).is_some())
+    u32::from(UNIX_PATHS.get(&key).is_some())
 }
 
 /// What cannot be read stays zero, which no policy names.

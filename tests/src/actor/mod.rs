@@ -92,7 +92,6 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["unix", path] => host::unix(streams, path),
         ["packet"] => host::packet(streams),
         ["raw"] => icmp::raw(),
-        ["socket", family, kind, protocol] => way_out::socket(family, kind, protocol),
         ["bpf", command] => way_out::bpf(command),
         ["unshare", flags] => way_out::unshare(flags),
         ["kill", pid, signal] => way_out::kill(pid, signal),

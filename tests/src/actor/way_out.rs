@@ -13,13 +13,6 @@ use serde_json::json;
 
 use super::{Done, errno, read};
 
-/// `socket(2)` with these numbers.
-pub(super) fn socket(family: &str, kind: &str, protocol: &str) -> Done {
-    let numbers: [c_int; 3] = [read(family)?, read(kind)?, read(protocol)?];
-    // SAFETY: integers only.
-    result(unsafe { libc::socket(numbers[0], numbers[1], numbers[2]) }.into())
-}
-
 /// `bpf(2)` with this command and an empty attribute.
 pub(super) fn bpf(command: &str) -> Done {
     let (attr, command) = ([0_u64; 16], read::<c_long>(command)?);

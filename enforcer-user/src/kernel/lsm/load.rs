@@ -26,14 +26,23 @@ pub(crate) fn load(
     loaded.map_err(|error| sentence(place, &error))
 }
 
-/// The kernel's word; a verifier's whole account only goes to the log.
+/// The kernel's word; of a verifier's whole account the line that says why.
 fn sentence(place: &Place, error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
-            tracing::debug!(program = place.program, "{io_error}: {verifier_log}");
-            io_error.to_string()
+            let account = verifier_log.to_string();
+            let said = account.lines().rfind(|line| !is_statistics(line)).map(str::trim);
+            match said.filter(|line| !line.is_empty()) {
+                Some(line) => format!("{io_error}: {line}"),
+                None => io_error.to_string(),
+            }
         }
         ProgramError::Btf(_) => format!("this kernel has no hook {}", place.name),
         other => other.to_string(),
     }
+}
+
+fn is_statistics(line: &str) -> bool {
+    let beginnings = ["processed ", "verification time", "stack depth"];
+    line.trim().is_empty() || beginnings.iter().any(|start| line.starts_with(start))
 }
