@@ -206,8 +206,8 @@ pub struct UnixKey {
 kernel_abi!(UnixKey, size = 112, { policy_id: u32 = 0, path: [u8; UNIX_PATH] = 4 });
 
 impl UnixKey {
-    /// Bits of a whole key.
-    pub const BITS: u32 = 32 + 8 * UNIX_PATH as u32;
+    /// Bits of a whole key: the policy and [`UNIX_PATH`] bytes.
+    pub const BITS: u32 = 32 + 8 * 108;
 }
 
 /// Whether a component of the address of a Unix socket is `..`, which would lead

@@ -84,14 +84,13 @@ fn message(kind: RecordKind, hook: Hook, detail: u32, path: &[u8]) -> Option<Str
     if kind == RecordKind::Quarantined {
         return Some("cut off by the kernel's tripwire".to_owned());
     }
-    match hook {
-        Hook::Setsockopt => {
-            Some(format!("socket option {} of level {}", detail & 0xffff, detail >> 16))
-        }
-        Hook::Device => Some(format!("device {}:{}", detail >> 20, detail & 0xf_ffff)),
-        Hook::ConnectUnix | Hook::SendmsgUnix => Some(format!("Unix socket {}", unix_name(path))),
-        _ => None,
+    if hook == Hook::Setsockopt {
+        return Some(format!("socket option {} of level {}", detail & 0xffff, detail >> 16));
     }
+    if hook == Hook::Device {
+        return Some(format!("device {}:{}", detail >> 20, detail & 0xf_ffff));
+    }
+    (!path.is_empty()).then(|| format!("Unix socket {}", unix_name(path)))
 }
 
 /// As `ss(8)` shows it: `@` in front of an abstract name.
