@@ -30,9 +30,8 @@ fn receive(fd: RawFd) -> Done {
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut space = cmsg_space!([RawFd; 4]);
     let message = recvmsg::<()>(fd, &mut data, Some(&mut space), MsgFlags::empty())?;
-    let count = |message| match message {
-        ControlMessageOwned::ScmRights(fds) => fds.len(),
-        _ => 0,
+    let count = |message| {
+        if let ControlMessageOwned::ScmRights(fds) = message { fds.len() } else { 0 }
     };
     Ok(json!({ "fds": message.cmsgs()?.map(count).sum::<usize>() }))
 }

@@ -28,18 +28,15 @@ pub(crate) fn load(
 
 /// The kernel's word; of a verifier's whole account the line that says why.
 fn sentence(place: &Place, error: &ProgramError) -> String {
-    match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
-            let account = verifier_log.to_string();
-            let said = account.lines().rfind(|line| !is_statistics(line)).map(str::trim);
-            match said.filter(|line| !line.is_empty()) {
-                Some(line) => format!("{io_error}: {line}"),
-                None => io_error.to_string(),
-            }
-        }
-        ProgramError::Btf(_) => format!("this kernel has no hook {}", place.name),
-        other => other.to_string(),
+    if let ProgramError::Btf(_) = error {
+        return format!("this kernel has no hook {}", place.name);
     }
+    let ProgramError::LoadError { io_error, verifier_log } = error else {
+        return error.to_string();
+    };
+    let account = verifier_log.to_string();
+    let said = account.lines().rfind(|line| !is_statistics(line)).map(str::trim);
+    said.map_or_else(|| io_error.to_string(), |line| format!("{io_error}: {line}"))
 }
 
 fn is_statistics(line: &str) -> bool {

@@ -38,7 +38,8 @@ impl Writer {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
+        let [types, strings] =
+            [&self.types, &self.strings].map(|part| u32::try_from(part.len()).expect("short"));
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
         bytes.extend([1, 0]);
         for word in [24, 0, types, types, strings] {
