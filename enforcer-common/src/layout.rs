@@ -214,19 +214,16 @@ impl UnixKey {
 /// out of a folder that a policy names.
 #[inline(always)]
 pub fn climbs(path: &[u8; UNIX_PATH]) -> bool {
-    // 1: at the start of a component; 2, 4: one, two dots since; 0: else.
-    let mut dots = 1;
-    let mut found = false;
+    // The last four bytes are all that the loop carries along, and it leaves at
+    // once: the verifier follows every mix of flags through all of the turns.
+    let mut last = u32::from(b'/');
     for &byte in path {
-        let ends = (byte == b'/') | (byte == 0);
-        found |= ends & (dots == 4);
-        dots = match byte {
-            b'/' => 1,
-            b'.' => dots << 1 & 7,
-            _ => 0,
-        };
+        last = last << 8 | u32::from(byte);
+        if last == u32::from_be_bytes(*b"/../") || last == u32::from_be_bytes(*b"/..\0") {
+            return true;
+        }
     }
-    found
+    last & 0x00ff_ffff == u32::from_be_bytes(*b"\0/..")
 }
 
 /// Which port rules hold for a prefix: `count` of them from `first` on.

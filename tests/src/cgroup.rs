@@ -72,3 +72,25 @@ fn remove_tree(path: &Path) -> bool {
     }
     fs::remove_dir(path).is_ok() || !path.exists()
 }
+
+/// A cgroup of its own right below the mount, outside every lab's root; goes
+/// when it is dropped. A sweep knows it by the start of its name.
+#[derive(Debug)]
+pub struct Scoped(pub PathBuf);
+
+// === impl Scoped ===
+
+impl Scoped {
+    /// Makes one.
+    pub fn new(name: &str) -> Self {
+        let path = mount_point().join(name);
+        fs::create_dir(&path).expect("make a cgroup");
+        Self(path)
+    }
+}
+
+impl Drop for Scoped {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}

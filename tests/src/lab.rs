@@ -154,8 +154,10 @@ fn wire() -> (Netns, Netns) {
     ] {
         netns.ip("link set wire up");
         for address in addresses {
+            // Deprecated: the peer answers from the other address, as it was asked.
+            let forbidden = if *address == FORBIDDEN_V6 { " preferred_lft 0" } else { "" };
             let suffix = if address.contains(':') { "/64 nodad" } else { "/24" };
-            netns.ip(&format!("addr add {address}{suffix} dev wire"));
+            netns.ip(&format!("addr add {address}{suffix} dev wire{forbidden}"));
         }
     }
     host.sysctl("ipv4/ping_group_range", "0 2147483647");

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::capture::{Capture, Captured};
 use crate::netns::Netns;
@@ -124,10 +126,16 @@ fn accept(
                         endings.lock().expect("no server panics").push(ending);
                     });
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                Err(_) => wait_for_client(listener),
             }
         }
     });
+}
+
+/// Returns at once when somebody connects, and now and then when nobody does.
+fn wait_for_client(listener: &TcpListener) {
+    let timeout = PollTimeout::try_from(TICK).expect("a short time");
+    let _readable = poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout);
 }
 
 /// Counts what comes; an HTTP request gets an answer. Gives the error that

@@ -16,7 +16,7 @@ fn a_process_that_moves_out_is_stopped_before_it_runs_on() {
     lab.write_policy("worker", BASIC);
     let daemon = Daemon::start(&lab);
     let mut agent = lab.agent("worker");
-    let words = format!("write-file {}/cgroup.procs 0", cgroup::mount_point().display());
+    let words = format!("put {}/cgroup.procs 0", cgroup::mount_point().display());
     if has_lsm(&daemon) {
         return agent.expect_refused(&words);
     }

@@ -75,7 +75,7 @@ fn the_enforcement_cannot_be_written_to() {
     let own = lab.cgroup("worker");
     let mut agent = Agent::with_descriptors(&lab, &own, &[opened.as_fd()]);
     agent.expect_refused("bpf 0");
-    agent.expect_refused(&format!("write-file {} 0", procs.display()));
+    agent.expect_refused(&format!("put {} 0", procs.display()));
     agent.expect_refused("write-fd 10 0");
     agent.expect_refused(&format!("change mkdir {}/below", own.display()));
     let pin = lab.bpf_dir().join("links/egress_skb");

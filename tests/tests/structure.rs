@@ -129,3 +129,28 @@ fn first_parts(list: &str) -> Vec<String> {
 fn word(text: &str) -> String {
     text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
+
+/// `file: test` in the threat model's table; further tests of the same file
+/// follow after a comma.
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(here.join("../docs/THREAT-MODEL.md")).expect("readable");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+    let mut named = 0;
+    for row in rows {
+        let mut file = String::new();
+        for quoted in row.split('`').skip(1).step_by(2) {
+            let (in_file, test) = quoted.split_once(": ").unwrap_or(("", quoted));
+            if !in_file.is_empty() {
+                file = fs::read_to_string(here.join(format!("tests/{in_file}.rs")))
+                    .unwrap_or_else(|error| panic!("{in_file}: {error}"));
+            }
+            if !file.is_empty() {
+                assert!(file.contains(&format!("fn {test}()")), "no test {test}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "only {named} tests are named");
+}

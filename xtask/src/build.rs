@@ -45,9 +45,15 @@ pub(crate) fn kernel_programs(workspace: &Workspace, toolchain: &Toolchain) -> R
 pub(crate) fn kernel_cargo(workspace: &Workspace, toolchain: &Toolchain, verb: &str) -> Command {
     // `target-cpu=v3`: atomic compare-and-exchange. `--btf` with debug info:
     // without function info the kernel loads neither `bpf_loop` nor BTF maps.
-    let flags = ["target-cpu=v3", "link-arg=--btf", "debuginfo=2"]
-        .map(|flag| format!("-C {flag}"))
-        .join(" ");
+    // The other linker flag lets LLVM write out small copies and fills; by
+    // default they are loops over bytes, which the verifier follows turn by turn.
+    let flags = [
+        "target-cpu=v3",
+        "link-arg=--btf",
+        "link-arg=--disable-expand-memcpy-in-order",
+        "debuginfo=2",
+    ];
+    let flags = flags.map(|flag| format!("-C {flag}")).join(" ");
     let linker = workspace.bpf_linker();
     let mut command = toolchain.cargo();
     command.arg(verb).args([

@@ -61,11 +61,6 @@ impl Workspace {
         self.root.join("target/vm")
     }
 
-    /// Debian's 6.1 kernel and its modules, unpacked.
-    pub(crate) fn vm_kernel(&self) -> PathBuf {
-        self.vm().join("6.1")
-    }
-
     /// What each test binary printed in the last run.
     pub(crate) fn test_logs(&self) -> PathBuf {
         self.root.join("target/test-logs")

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::cli::adopt::AdoptArgs;
 use crate::cli::audit::AuditCommand;
 use crate::cli::detach::DetachArgs;
 use crate::cli::events::EventsArgs;
@@ -66,6 +67,8 @@ Examples:
     Doctor(OutputArgs),
     /// Start a command as an agent, in its cgroup before its first instruction
     Exec(ExecArgs),
+    /// Make something that runs already an agent's; its sockets are judged
+    Adopt(AdoptArgs),
     /// Show how the daemon and its enforcement are
     Status(OutputArgs),
     /// List the agents: state, traffic, violations, credentials

@@ -22,6 +22,7 @@ mod credentials;
 mod events;
 mod explain;
 mod orders;
+mod adopt;
 mod audit;
 mod detach;
 mod wait_ready;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Events(args) => events::run(config, &args),
         Command::Explain(args) => explain::run(config, &args),
         Command::Quarantine(args) => orders::quarantine(config, args),
+        Command::Adopt(args) => adopt::run(config, args),
         Command::Release(args) => orders::release(config, args),
         Command::Revoke(args) => orders::revoke(config, args),
         Command::Audit { command } => audit::run(config, &command),

@@ -70,6 +70,7 @@ pub(crate) fn outcome(reply: &Reply) -> Result<String, Failure> {
         | Reply::Agents { .. }
         | Reply::Credentials { .. }
         | Reply::Rule { .. }
+        | Reply::Adopted(_)
         | Reply::Failed { .. } => Err(client::unexpected(reply)),
     }
 }

@@ -186,6 +186,7 @@ fn sign(event: &Event) -> Option<Sign> {
         EventKind::WouldDeny
         | EventKind::Connected
         | EventKind::Disconnected
+        | EventKind::Adopted
         | EventKind::Released
         | EventKind::Revocation
         | EventKind::Policy

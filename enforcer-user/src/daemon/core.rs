@@ -170,7 +170,11 @@ fn log(event: &Event) {
         EventKind::Quarantined | EventKind::Disconnected | EventKind::Tamper | EventKind::Lost => {
             tracing::warn!(agent, "{}: {message}", event.kind.as_str());
         }
-        EventKind::Released | EventKind::Revocation | EventKind::Policy | EventKind::Daemon => {
+        EventKind::Adopted
+        | EventKind::Released
+        | EventKind::Revocation
+        | EventKind::Policy
+        | EventKind::Daemon => {
             tracing::info!(agent, "{}: {message}", event.kind.as_str());
         }
     }

@@ -9,7 +9,7 @@ use super::control::Answers;
 use super::core::Core;
 use super::disconnect::counted;
 use super::protocol::{Reply, Request};
-use super::{holds, reload, show};
+use super::{adopt, holds, reload, show};
 use crate::act::Accepted;
 use crate::events::{Event, EventHub, EventKind};
 use crate::kernel;
@@ -48,6 +48,9 @@ fn answer(core: &Core, request: Request) -> Reply {
         Request::Credentials => show::credentials(core),
         Request::Rule { policy_id, rule } => show::rule(core, policy_id, rule),
         Request::Quarantine { agent, reason } => quarantine(core, &agent, &reason),
+        Request::Adopt { agent, pid, cgroup, keep_allowed } => {
+            adopt::adopt(core, &adopt::Order { agent, pid, cgroup, keep_allowed })
+        }
         Request::Release { agent } => release(core, &agent),
         Request::Reload => match reload::reload(core) {
             Ok(generation) => Reply::Reloaded { generation },

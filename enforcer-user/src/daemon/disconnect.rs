@@ -2,18 +2,16 @@
 //! than before, are destroyed, and both ends see it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use enforcer_common::{Hook, Verdict};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
 use super::core::Core;
+use super::judge::Judge;
 use crate::agents::Cgroup;
 use crate::events::{Event, EventKind};
-use crate::kernel::Pins;
 use crate::policy::AgentName;
 use crate::sockets::{self, Socket};
 
@@ -28,25 +26,24 @@ pub(super) async fn run(
     core: Arc<Core>,
     mut orders: UnboundedReceiver<AgentName>,
 ) -> Result<(), String> {
-    while let Some(agent) = orders.recv().await {
+    while let Some(first) = orders.recv().await {
+        // One look at the host's sockets for all that are waiting.
+        let mut agents = vec![first];
+        while let Ok(next) = orders.try_recv() {
+            agents.push(next);
+        }
         let core = Arc::clone(&core);
-        let done = spawn_blocking(move || all(&core, &agent)).await;
+        let done = spawn_blocking(move || all(&core, &agents)).await;
         done.map_err(|e| format!("destroy sockets: {e}"))?;
     }
     Err("nobody orders any more".to_owned())
 }
 
-/// Destroys every socket of an agent that is cut off; gives how many. Blocks.
-pub(super) fn all(core: &Core, agent: &AgentName) -> usize {
-    let cgroups: Vec<Cgroup> = core.cgroups().into_iter().filter(|c| c.agent == *agent).collect();
-    let roots: Vec<PathBuf> = cgroups.iter().map(|c| core.mount.join(&c.path)).collect();
-    let passing = core.kernel.let_resets_pass();
-    let ended = sockets::end(&roots, |_, _| true);
-    drop(passing);
-    complain(core, ended.problems);
-    let sockets: Vec<Socket> = ended.sockets.into_iter().map(|(_, socket)| socket).collect();
-    tell(core, agent, "the agent is cut off", &sockets);
-    sockets.len()
+/// Destroys every socket of agents that are cut off; gives how many. Blocks.
+pub(super) fn all(core: &Core, agents: &[AgentName]) -> usize {
+    let mut cgroups = core.cgroups();
+    cgroups.retain(|cgroup| agents.contains(&cgroup.agent));
+    end(core, &cgroups, "the agent is cut off", |_, _| true)
 }
 
 /// Destroys the connected sockets that the generation in force denies. `before`
@@ -58,49 +55,39 @@ pub(super) fn denied(core: &Core, before: Vec<Cgroup>) {
     let is_gone = |old: &Cgroup| cgroups.iter().all(|now| now.path != old.path);
     let gone: Vec<Cgroup> = before.into_iter().filter(is_gone).collect();
     cgroups.extend(gone);
-    let mut judge = match Pins::open(&core.settings.bpf_dir) {
-        Ok(pins) => Judge { pins, known: HashMap::new() },
+    let mut judge = match Judge::open(&core.settings.bpf_dir) {
+        Ok(judge) => judge,
         Err(error) => return complain(core, vec![error.to_string()]),
     };
+    let why = "the policy in force does not allow them";
+    end(core, &cgroups, why, |index, socket| {
+        let denied = |judge: &mut Judge| judge.denial(&cgroups[index].agent, socket).is_some();
+        socket.remote.is_some() && (index >= bound || denied(&mut judge))
+    });
+}
+
+/// Destroys those sockets of some cgroups that `condemned` picks by the index
+/// of the cgroup, and tells of it; gives how many.
+fn end(
+    core: &Core,
+    cgroups: &[Cgroup],
+    why: &str,
+    condemned: impl FnMut(usize, &Socket) -> bool + Send,
+) -> usize {
     let roots: Vec<PathBuf> = cgroups.iter().map(|c| core.mount.join(&c.path)).collect();
     let passing = core.kernel.let_resets_pass();
-    let ended = sockets::end(&roots, |root, socket| {
-        socket.remote.is_some() && (root >= bound || judge.denies(&cgroups[root].agent, socket))
-    });
+    let ended = sockets::end(&roots, condemned);
     drop(passing);
     complain(core, ended.problems);
-    let mut of_agents: HashMap<AgentName, Vec<Socket>> = HashMap::new();
-    for (root, socket) in ended.sockets {
-        of_agents.entry(cgroups[root].agent.clone()).or_default().push(socket);
+    let count = ended.sockets.len();
+    let mut of_agents: HashMap<&AgentName, Vec<Socket>> = HashMap::new();
+    for (index, socket) in ended.sockets {
+        of_agents.entry(&cgroups[index].agent).or_default().push(socket);
     }
     for (agent, sockets) in of_agents {
-        tell(core, &agent, "the policy in force does not allow them", &sockets);
+        tell(core, agent, why, &sockets);
     }
-}
-
-/// Asks the tables in force, once for each destination.
-struct Judge {
-    pins: Pins,
-    known: HashMap<(AgentName, u8, SocketAddr), bool>,
-}
-
-// === impl Judge ===
-
-impl Judge {
-    /// Whether the agent's packets on this socket would be denied. An agent
-    /// that the tables do not know may send nothing.
-    fn denies(&mut self, agent: &AgentName, socket: &Socket) -> bool {
-        let (Some(flow), Some(remote)) = (socket.flow(), socket.remote) else { return false };
-        let key = (agent.clone(), flow.protocol.0, remote);
-        if let Some(&known) = self.known.get(&key) {
-            return known;
-        }
-        // A hook that charges no cap: an exhausted one is no reason to cut.
-        let found = self.pins.explain(agent.as_str(), Hook::Sendmsg6, &flow);
-        let denies = found.map_or(true, |found| found.decision.verdict == Verdict::Deny);
-        self.known.insert(key, denies);
-        denies
-    }
+    count
 }
 
 /// So many open sockets, in words.
@@ -109,9 +96,6 @@ pub(super) fn counted(sockets: usize) -> String {
 }
 
 fn tell(core: &Core, agent: &AgentName, why: &str, sockets: &[Socket]) {
-    if sockets.is_empty() {
-        return;
-    }
     let mut message = format!("{} destroyed, {why}: ", counted(sockets.len()));
     let named: Vec<String> = sockets.iter().take(NAMED).map(Socket::to_string).collect();
     message += &named.join(", ");

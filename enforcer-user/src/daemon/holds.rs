@@ -56,7 +56,7 @@ pub(super) fn quarantine(
         let message = format!("by hand: {reason}");
         core.publish(Event::now(EventKind::Quarantined, message).of(agent.as_str()));
     }
-    let sockets = disconnect::all(core, agent);
+    let sockets = disconnect::all(core, std::slice::from_ref(agent));
     core.act
         .put_quarantine(&hold)
         .map_err(|e| format!("{agent} is cut off, but a reboot will let it back: {e}"))?;

@@ -14,7 +14,8 @@ use nix::sys::stat::{Mode, umask};
 
 /// Kept, but in reserve: only the threads that look after sockets in network
 /// namespaces raise them, and no child gets them.
-const RESERVED: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_SYS_ADMIN];
+const RESERVED: [Capability; 3] =
+    [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_SYS_ADMIN];
 
 /// Kept for good: each call on a map still wants `CAP_BPF`.
 const KEPT: [Capability; 4] = [

@@ -1,6 +1,7 @@
 //! The daemon: it ties the parts together, in the order data flows, and proves
 //! that what it tied holds.
 
+mod adopt;
 mod binding;
 pub mod control;
 mod core;
@@ -11,6 +12,7 @@ mod failure;
 mod hands;
 mod holds;
 mod host;
+mod judge;
 mod log;
 mod losses;
 mod policies;

@@ -2,8 +2,14 @@
 //! root may open. A request gets one [`Reply`] line; `events` gets one line an
 //! event until the client hangs up (or, without `follow`, until the end).
 
+mod adoption;
+
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+
+pub use adoption::{AdoptedSocket, Adoption, SocketResult};
 
 use crate::events::Event;
 
@@ -37,6 +43,19 @@ pub enum Request {
         agent: String,
         /// Why, for the audit trail.
         reason: String,
+    },
+    /// Make something that runs already an agent's.
+    Adopt {
+        /// Whose.
+        agent: String,
+        /// This process; or
+        pid: Option<u32>,
+        /// every process in this cgroup and below.
+        cgroup: Option<PathBuf>,
+        /// Leave connections that the policy allows, although the kernel will
+        /// never judge their packets.
+        #[serde(default)]
+        keep_allowed: bool,
     },
     /// Let an agent back.
     Release {
@@ -79,6 +98,8 @@ pub enum Reply {
         /// By id.
         credentials: Vec<CredentialStatus>,
     },
+    /// To `adopt`.
+    Adopted(Adoption),
     /// To `reload`: the generation in force now.
     Reloaded {
         /// Its number.
@@ -127,6 +148,8 @@ pub struct Status {
     pub root: String,
     /// Which hooks of BPF LSM hold, or why there is none.
     pub lsm: String,
+    /// How connections to Unix sockets outside are judged, or why not.
+    pub unix_sockets: String,
     /// Whether processes that leave their cgroup are watched for, or why not.
     pub escape_watch: String,
     /// Agents with a policy.

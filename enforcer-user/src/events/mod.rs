@@ -88,6 +88,8 @@ pub enum EventKind {
     /// Open sockets were destroyed: of an agent that is cut off, or such as its
     /// policy no longer allows.
     Disconnected,
+    /// Something that ran already was made an agent's.
+    Adopted,
     /// An agent was let back.
     Released,
     /// Somebody touched the enforcement.
@@ -169,13 +171,14 @@ impl Event {
 
 impl EventKind {
     /// Every kind, in the order of the type.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Denied,
         Self::WouldDeny,
         Self::RateLimited,
         Self::Connected,
         Self::Quarantined,
         Self::Disconnected,
+        Self::Adopted,
         Self::Released,
         Self::Tamper,
         Self::Revocation,
@@ -193,6 +196,7 @@ impl EventKind {
             Self::Connected => "connected",
             Self::Quarantined => "quarantined",
             Self::Disconnected => "disconnected",
+            Self::Adopted => "adopted",
             Self::Released => "released",
             Self::Tamper => "tamper",
             Self::Revocation => "revocation",

@@ -32,32 +32,59 @@ impl Links {
         root: &Path,
         programs: &Programs,
     ) -> Result<Self, KernelError> {
-        let cgroup = File::open(root).map_err(KernelError::io("open", root))?;
-        let id = sys::cgroup_id(root).map_err(KernelError::io("read", root))?;
-        let mut held = Vec::new();
-        for hookup in HOOKUPS.into_iter().filter(|hookup| programs.has(hookup)) {
-            let wrap = |source| KernelError::Attach {
-                program: hookup.program,
-                cgroup: root.to_owned(),
-                source,
-            };
-            let program = programs.fd(hookup.program)?;
-            let pin = dir.join(hookup.program);
-            let link = match usable(&pin, id, dir)? {
-                Some(link) => {
-                    sys::link_update(link.as_fd(), program).map_err(wrap)?;
-                    link
-                }
-                None => {
-                    let link = sys::link_create(program, cgroup.as_fd(), hookup.attach_type)
-                        .map_err(wrap)?;
-                    sys::pin(link.as_fd(), &pin).map_err(KernelError::io("pin", &pin))?;
-                    link
-                }
-            };
-            held.push(Held { hookup, prog_id: programs.id(hookup.program)?, _link: link });
+        let mut links = Self { dir: dir.to_owned(), root: root.to_owned(), held: Vec::new() };
+        for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::Always) {
+            links.hold(hookup, programs)?;
         }
-        Ok(Self { dir: dir.to_owned(), root: root.to_owned(), held })
+        Ok(links)
+    }
+
+    /// Attaches the programs that judge Unix sockets by name, or takes them
+    /// away where something better judges them by the peer's own cgroup.
+    pub(crate) fn judge_unix_by_name(
+        &mut self,
+        programs: &Programs,
+        wanted: bool,
+    ) -> Result<(), KernelError> {
+        for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::WhereThereIs) {
+            let pin = self.dir.join(hookup.program);
+            if wanted && programs.has(hookup) {
+                self.hold(hookup, programs)?;
+            } else if !wanted && pin.exists() {
+                fs::remove_file(&pin).map_err(KernelError::io("remove", &pin))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, hookup: &Hookup, programs: &Programs) -> Result<(), KernelError> {
+        let wrap = |source| KernelError::Attach {
+            program: hookup.program,
+            cgroup: self.root.clone(),
+            source,
+        };
+        let id = sys::cgroup_id(&self.root).map_err(KernelError::io("read", &self.root))?;
+        let program = programs.fd(hookup.program)?;
+        let pin = self.dir.join(hookup.program);
+        let link = match usable(&pin, id, &self.dir)? {
+            Some(link) => {
+                sys::link_update(link.as_fd(), program).map_err(wrap)?;
+                link
+            }
+            None => {
+                let cgroup = File::open(&self.root).map_err(KernelError::io("open", &self.root))?;
+                let link =
+                    sys::link_create(program, cgroup.as_fd(), hookup.attach_type).map_err(wrap)?;
+                sys::pin(link.as_fd(), &pin).map_err(KernelError::io("pin", &pin))?;
+                link
+            }
+        };
+        self.held.push(Held {
+            hookup: *hookup,
+            prog_id: programs.id(hookup.program)?,
+            _link: link,
+        });
+        Ok(())
     }
 
     /// What is not as it should be, one sentence each.

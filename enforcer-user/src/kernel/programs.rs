@@ -131,7 +131,9 @@ impl Programs {
             });
             match loaded {
                 Ok(fd) => drop(self.unlisted.insert(hookup.program, fd)),
-                Err(why) => self.absent.push((hookup.program, why)),
+                Err(why) => {
+                    self.absent.push((hookup.program, why));
+                }
             }
         }
     }

@@ -42,6 +42,7 @@ pub struct Kernel {
     paths: Paths,
     links: Links,
     layer: Layer,
+    unix: String,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
     pub(super) counters: Counters,
@@ -108,8 +109,10 @@ impl Kernel {
         let mut programs = Programs::load(&paths.maps(), &settings.capacity, &constants)?;
         let maps = Maps::open(&paths.maps(), true)?;
         prepare(&maps, &paths)?;
-        let links = Links::attach(&paths.links(), &paths.root, &programs)?;
+        let mut links = Links::attach(&paths.links(), &paths.root, &programs)?;
         let layer = Layer::attach(&paths.links(), &mut programs, &constants)?;
+        links.judge_unix_by_name(&programs, !layer.state().judges_unix())?;
+        let unix = unix_in_words(layer.state(), &programs);
         let rings = Rings::open(&paths.maps(), &mut programs)?;
         let tables = Tables {
             slots: Slots::adopt(&maps),
@@ -124,6 +127,7 @@ impl Kernel {
             paths,
             links,
             layer,
+            unix,
             rings: Mutex::new(Some(rings)),
             tables: Mutex::new(tables),
         };
@@ -159,6 +163,11 @@ impl Kernel {
         self.layer.state()
     }
 
+    /// How connections to Unix sockets outside are judged here, for people.
+    pub fn unix_sockets(&self) -> &str {
+        &self.unix
+    }
+
     /// Lets a process of the daemon's go into agents' cgroups and come back.
     ///
     /// # Errors
@@ -171,6 +180,14 @@ impl Kernel {
     /// `apply` leaves them usable.
     pub(super) fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unix_in_words(layer: &LayerState, programs: &Programs) -> String {
+    match programs.absent.first() {
+        _ if layer.judges_unix() => "judged by the peer's cgroup".to_owned(),
+        None => "judged by name".to_owned(),
+        Some((program, why)) => format!("not judged ({program}: {why})"),
     }
 }
 

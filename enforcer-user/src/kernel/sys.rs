@@ -81,7 +81,26 @@ pub(crate) fn load_sock_addr(
         prog_ifindex: 0,
         expected_attach_type: attach_type,
     };
-    fd_of(bpf(BPF_PROG_LOAD, &mut attr)?)
+    match bpf(BPF_PROG_LOAD, &mut attr) {
+        Ok(fd) => fd_of(fd),
+        Err(error) => Err(explained(error, attr)),
+    }
+}
+
+/// The verifier's last words, from a second attempt that asks for them.
+fn explained(error: io::Error, mut attr: ProgLoad) -> io::Error {
+    let mut log = vec![0_u8; 1 << 16];
+    attr.log_level = 1;
+    attr.log_size = 1 << 16;
+    attr.log_buf = log.as_mut_ptr().expose_provenance() as u64;
+    let _refused = bpf(BPF_PROG_LOAD, &mut attr);
+    let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
+    let said = String::from_utf8_lossy(&log[..end]);
+    let last: Vec<&str> = said.lines().rev().filter(|l| !l.starts_with("processed ")).collect();
+    match last.first() {
+        Some(words) => io::Error::new(error.kind(), format!("{error}: the verifier: {words}")),
+        None => error,
+    }
 }
 
 #[repr(C)]

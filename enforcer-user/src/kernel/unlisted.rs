@@ -9,6 +9,7 @@ use std::path::Path;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{Object, ParseError};
 
+use super::programs::MAPS;
 use super::sys;
 
 /// Why such a program is not in the kernel.
@@ -40,7 +41,7 @@ impl Unlisted {
     pub(crate) fn relocate(object: &[u8], maps: &Path) -> Result<Self, UnlistedError> {
         let mut object = Object::parse(object)?;
         let mut open: HashMap<String, OwnedFd> = HashMap::new();
-        for name in object.maps.keys() {
+        for name in object.maps.keys().filter(|name| MAPS.contains(&name.as_str())) {
             if let Some(fd) = sys::open_pin(&maps.join(name))? {
                 open.insert(name.clone(), fd);
             }

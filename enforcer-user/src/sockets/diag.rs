@@ -85,6 +85,23 @@ impl Diag {
         }
     }
 
+    /// Tries what the rest of this module needs, and harms nobody: no socket has
+    /// these ends.
+    ///
+    /// # Errors
+    /// What the kernel refuses: to list sockets, or to destroy one.
+    pub fn probe(&mut self) -> Result<(), SocketsError> {
+        self.list(|_| false)?;
+        let (family, id) = (AF_INET, SocketId::new_v4());
+        let message = request(family, Protocol::TCP, StateFlags::all(), id);
+        let message = SockDiagDestroy::new(SockDiagMessage::InetRequest(message));
+        let tried = self.ask(message, NLM_F_ACK, |_| {});
+        match tried.map_err(SocketsError::of("destroy sockets")) {
+            Err(error) if !error.is_gone() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Sends one request and takes its answers, to the last.
     pub(super) fn ask<M: NetlinkSerializable>(
         &mut self,

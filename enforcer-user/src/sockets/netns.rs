@@ -11,8 +11,10 @@ use super::diag::Diag;
 use super::error::SocketsError;
 
 /// Needed here and nowhere else in a running daemon, so its other threads keep
-/// them in reserve: to enter namespaces, and to destroy sockets.
-const RAISED: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_NET_ADMIN];
+/// them in reserve: to enter namespaces, to destroy sockets, and to bind one
+/// that is bound elsewhere already.
+const RAISED: [Capability; 3] =
+    [Capability::CAP_SYS_ADMIN, Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
 
 /// A network namespace, held open.
 #[derive(Debug)]
@@ -50,18 +52,40 @@ impl Netns {
         &self,
         work: impl FnOnce(&mut Diag) -> Result<T, SocketsError> + Send,
     ) -> Result<T, SocketsError> {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                raise();
-                if let Some(file) = &self.file {
-                    setns(file, CloneFlags::CLONE_NEWNET)
-                        .map_err(|e| SocketsError::of("enter a network namespace")(e.into()))?;
-                }
-                work(&mut Diag::open()?)
-            });
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        raised(|| {
+            if let Some(file) = &self.file {
+                setns(file, CloneFlags::CLONE_NEWNET)
+                    .map_err(|e| SocketsError::of("enter a network namespace")(e.into()))?;
+            }
+            work(&mut Diag::open()?)
         })
     }
+
+    /// What tells it from others; `None` where it is the daemon's own or cannot
+    /// be asked.
+    pub fn id(&self) -> Option<(u64, u64)> {
+        let own = open("self").as_ref().and_then(identity);
+        self.file.as_ref().and_then(identity).filter(|id| own != Some(*id))
+    }
+}
+
+impl From<File> for Netns {
+    /// The namespace behind an open descriptor of one.
+    fn from(file: File) -> Self {
+        Self { file: Some(file) }
+    }
+}
+
+/// Runs `work` with the capabilities that touching others' sockets needs, on a
+/// thread of its own that is never used again.
+pub fn raised<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            raise();
+            work()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Where the capabilities are not there to be raised, the next call says so.

@@ -56,6 +56,11 @@ impl Socket {
         }
     }
 
+    /// `tcp` or `udp`.
+    pub fn word(&self) -> &'static str {
+        if self.protocol == Protocol::TCP { "tcp" } else { "udp" }
+    }
+
     /// What a policy would judge; `None` where it is not connected.
     pub fn flow(&self) -> Option<Flow> {
         let remote = self.remote?;
@@ -66,7 +71,7 @@ impl Socket {
 /// As `tcp 10.0.0.1:40000 > 10.0.0.2:443 established`.
 impl fmt::Display for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let proto = if self.protocol == Protocol::TCP { "tcp" } else { "udp" };
+        let proto = self.word();
         match self.remote {
             Some(remote) => write!(f, "{proto} {} > {remote} {}", self.local, self.state),
             None => write!(f, "{proto} {} {}", self.local, self.state),

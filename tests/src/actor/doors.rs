@@ -5,7 +5,7 @@ use std::ffi::{CString, c_long};
 use std::fs::{self, OpenOptions};
 use std::os::fd::IntoRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -13,16 +13,6 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::{Done, errno, read};
-
-/// `socket(2)` with these numbers.
-pub(super) fn socket(family: &str, kind: &str, protocol: &str) -> Done {
-    let (family, kind, protocol) = (read(family)?, read(kind)?, read(protocol)?);
-    // SAFETY: three numbers; the descriptor is closed below.
-    let fd = Errno::result(unsafe { libc::socket(family, kind, protocol) })?;
-    // SAFETY: ours, just made.
-    unsafe { libc::close(fd) };
-    Ok(json!({}))
-}
 
 /// A system call by its name, with arguments that do no harm where it works.
 pub(super) fn call(name: &str) -> Done {
@@ -49,10 +39,10 @@ pub(super) fn call(name: &str) -> Done {
     Ok(json!({}))
 }
 
-/// Opens an existing file for writing, or a new one with `how` = `create`.
+/// Opens an existing file to `read` or `write`, or `create`s a new one.
 pub(super) fn open(how: &str, path: &str) -> Done {
     let mut options = OpenOptions::new();
-    options.write(true).create(how == "create");
+    options.read(how == "read").write(how != "read").create(how == "create");
     options.open(path).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
@@ -93,20 +83,6 @@ pub(super) fn abstract_listen(name: &str) -> Done {
     let address = SocketAddr::from_abstract_name(name).map_err(|error| errno(&error))?;
     let listener = UnixListener::bind_addr(&address).map_err(|error| errno(&error))?;
     let _left_open = listener.into_raw_fd();
-    Ok(json!({}))
-}
-
-/// Connects to an abstract Unix socket.
-pub(super) fn abstract_connect(name: &str) -> Done {
-    let address = SocketAddr::from_abstract_name(name).map_err(|error| errno(&error))?;
-    UnixStream::connect_addr(&address).map_err(|error| errno(&error))?;
-    Ok(json!({}))
-}
-
-/// Binds a Unix socket at a path and connects to it.
-pub(super) fn unix_own(path: &str) -> Done {
-    let _listener = UnixListener::bind(path).map_err(|error| errno(&error))?;
-    UnixStream::connect(path).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
 

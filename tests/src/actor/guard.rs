@@ -1,8 +1,7 @@
 //! Calls that name no destination of a packet.
 
-use std::fs::{self, File};
 use std::io::IoSlice;
-use std::net::{SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
@@ -29,22 +28,10 @@ pub(super) fn option(level: &str, name: &str) -> Done {
     }
 }
 
-/// Opens a file for reading.
-pub(super) fn open(path: &str) -> Done {
-    File::open(path).map_err(|error| errno(&error))?;
-    Ok(json!({}))
-}
-
 /// Makes a character device.
 pub(super) fn mknod(path: &str, major: &str, minor: &str) -> Done {
     use nix::sys::stat::{Mode, SFlag, makedev, mknod};
     mknod(path, SFlag::S_IFCHR, Mode::S_IRUSR, makedev(read(major)?, read(minor)?))?;
-    Ok(json!({}))
-}
-
-/// Writes a file that is there.
-pub(super) fn write_file(path: &str, text: &str) -> Done {
-    fs::write(path, text).map_err(|error| errno(&error))?;
     Ok(json!({}))
 }
 
@@ -67,14 +54,6 @@ pub(super) fn unix(how: &str, name: &str) -> Done {
 /// Listens on a Unix socket for the rest of the process's life.
 pub(super) fn unix_listen(path: &str) -> Done {
     let listener = UnixListener::bind(path).map_err(|error| errno(&error))?;
-    std::mem::forget(listener);
-    Ok(json!({}))
-}
-
-/// Listens on a TCP port for the rest of the process's life.
-pub(super) fn listen(port: &str) -> Done {
-    let port: u16 = read(port)?;
-    let listener = TcpListener::bind(("0.0.0.0", port)).map_err(|error| errno(&error))?;
     std::mem::forget(listener);
     Ok(json!({}))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use serde_json::json;
 
-use super::{Done, errno, read};
+use super::{Done, Streams, errno, read};
 
 /// Open descriptors with what they lead to.
 pub(super) fn descriptors() -> Done {
@@ -56,5 +58,20 @@ pub(super) fn exit(code: &str) -> Done {
 /// Ends by this signal, named as `SIGTERM`.
 pub(super) fn kill_self(signal: &str) -> Done {
     raise(read::<Signal>(signal)?)?;
+    Ok(json!({}))
+}
+
+/// Connects to a Unix socket and keeps the connection.
+pub(super) fn unix(streams: &mut Streams, path: &str) -> Done {
+    let stream = UnixStream::connect(path).map_err(|error| errno(&error))?;
+    streams.others.push(stream.into());
+    Ok(json!({}))
+}
+
+/// Makes a packet socket and keeps it.
+pub(super) fn packet(streams: &mut Streams) -> Done {
+    let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
+    let made = socket(AddressFamily::Packet, kind, flags, SockProtocol::EthAll)?;
+    streams.others.push(made);
     Ok(json!({}))
 }

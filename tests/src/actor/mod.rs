@@ -13,6 +13,7 @@ mod way_out;
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -29,6 +30,8 @@ pub struct Streams {
     tcp: HashMap<String, TcpStream>,
     udp: HashMap<String, UdpSocket>,
     listeners: HashMap<String, TcpListener>,
+    /// Held and never used.
+    others: Vec<OwnedFd>,
 }
 
 /// Acts on the arguments, or on each line of stdin until it ends.
@@ -71,6 +74,7 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         }
         ["listen", name, port] => tcp::listen(streams, name, port),
         ["accept", name] => tcp::accept(streams, name),
+        ["reconnect", name, address, port] => tcp::reconnect(streams, name, address, port),
         ["tcp-rate", address, port, per_second, seconds] => {
             tcp::connect_rate(address, port, per_second, seconds)
         }
@@ -78,12 +82,15 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["udp", how, address, port, count] => udp::send(how, address, port, count),
         ["udp-open", name, address, port] => udp::open(streams, name, address, port),
         ["udp-send", name] => udp::send_on(streams, name),
+        ["udp-send-to", name, address, port] => udp::send_to_on(streams, name, address, port),
         ["udp-wait", name, seconds] => udp::wait(streams, name, seconds),
         ["udp-echo", address, port] => udp::echo(address, port),
         ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
             udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
         }
         ["ping", how, address] => icmp::ping(how, address),
+        ["unix", path] => host::unix(streams, path),
+        ["packet"] => host::packet(streams),
         ["raw"] => icmp::raw(),
         ["bpf", command] => way_out::bpf(command),
         ["unshare", flags] => way_out::unshare(flags),
@@ -96,17 +103,13 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["write-fd", fd, text] => way_out::write_fd(fd, text),
         ["handed", how, fd, address] => handed::act(how, fd, address),
         ["option", level, name] => guard::option(level, name),
-        ["open", path] => guard::open(path),
         ["mknod", path, major, minor] => guard::mknod(path, major, minor),
-        ["write-file", path, text] => guard::write_file(path, text),
         ["unix", how, name] => guard::unix(how, name),
         ["unix-listen", path] => guard::unix_listen(path),
-        ["listen", port] => guard::listen(port),
         ["udp-by", interface, address, port] => guard::udp_by(interface, address, port),
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),
-        ["socket", family, kind, protocol] => doors::socket(family, kind, protocol),
         ["call", name] => doors::call(name),
         ["open", how, path] => doors::open(how, path),
         ["put", path, word] => doors::put(path, word),
@@ -115,8 +118,6 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["stat", path] => doors::stat(path),
         ["signal", pid] => doors::signal(pid),
         ["abstract-listen", name] => doors::abstract_listen(name),
-        ["abstract", name] => doors::abstract_connect(name),
-        ["unix-own", path] => doors::unix_own(path),
         ["variable", name] => doors::variable(name),
         ["sleep", seconds] => host::sleep(seconds),
         ["exit", code] => host::exit(code),

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::socket::{SockaddrIn, connect as connect_fd};
 use serde_json::json;
 
 use super::udp::Pace;
@@ -101,6 +103,18 @@ pub(super) fn accept(streams: &mut Streams, name: &str) -> Done {
     let listener = streams.listeners.get(name).ok_or(Errno::EBADF)?;
     let (stream, _) = listener.accept().map_err(|error| errno(&error))?;
     let _old = streams.tcp.insert(name.to_owned(), stream);
+    Ok(json!({}))
+}
+
+/// Connects the socket called `name` to somewhere else: to nowhere first, which
+/// makes it as good as new.
+pub(super) fn reconnect(streams: &mut Streams, name: &str, address: &str, port: &str) -> Done {
+    let stream = streams.tcp.get(name).ok_or(Errno::EBADF)?;
+    let SocketAddr::V4(target) = target(address, port)? else { return Err(Errno::EAFNOSUPPORT) };
+    let nowhere = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
+    // SAFETY: the address is a local of the length given.
+    Errno::result(unsafe { libc::connect(stream.as_raw_fd(), &raw const nowhere, 16) })?;
+    connect_fd(stream.as_raw_fd(), &SockaddrIn::from(target))?;
     Ok(json!({}))
 }
 

@@ -144,6 +144,13 @@ pub(super) fn send_on(streams: &mut Streams, name: &str) -> Done {
     socket.send(&[0; 32]).map(|bytes| json!({ "bytes": bytes })).map_err(|error| errno(&error))
 }
 
+/// Sends one datagram on the socket called `name`, to anywhere.
+pub(super) fn send_to_on(streams: &mut Streams, name: &str, address: &str, port: &str) -> Done {
+    let socket = streams.udp.get(name).ok_or(Errno::EBADF)?;
+    let sent = socket.send_to(&[0; 32], target(address, port)?);
+    sent.map(|bytes| json!({ "bytes": bytes })).map_err(|error| errno(&error))
+}
+
 /// Waits for a datagram, or for the end of the socket called `name`.
 pub(super) fn wait(streams: &mut Streams, name: &str, seconds: &str) -> Done {
     let socket = streams.udp.get(name).ok_or(Errno::EBADF)?;

@@ -75,20 +75,6 @@ pub(crate) fn apt_get(args: &[&str]) -> Command {
     command
 }
 
-/// Names of packages that start and end so; fetches the package lists when none does.
-pub(crate) fn names_like(workspace: &Workspace, start: &str, end: &str) -> Result<Vec<String>> {
-    let look = || -> Result<Vec<String>> {
-        let names = shell::output(Command::new("apt-cache").args(["pkgnames", start]))?;
-        Ok(names.lines().filter(|name| name.ends_with(end)).map(str::to_owned).collect())
-    };
-    let names = look()?;
-    if !names.is_empty() || !shell::is_root() {
-        return Ok(names);
-    }
-    update(workspace)?;
-    look()
-}
-
 /// Downloads a package and unpacks it into `target`; nothing is installed and
 /// none of its scripts run.
 pub(crate) fn unpack(workspace: &Workspace, package: &str, target: &Path) -> Result<()> {
@@ -96,21 +82,34 @@ pub(crate) fn unpack(workspace: &Workspace, package: &str, target: &Path) -> Res
         update(workspace)?;
     }
     let aside = workspace.tools().join("downloads").join(package);
-    fs::create_dir_all(&aside).with_context(|| format!("create {}", aside.display()))?;
     let mut download = apt_get(&["download", package]);
     // apt's own unprivileged user may not write below target/.
-    download.args(["-o", "APT::Sandbox::User=root"]).current_dir(&aside);
-    shell::run_logged(
-        &format!("download {package}"),
-        &mut download,
-        &workspace.logs().join("download.log"),
-    )?;
-    let archive = fs::read_dir(&aside)?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let archive = archive.with_context(|| format!("apt-get download {package} left no archive"))?;
-    fs::create_dir_all(target).with_context(|| format!("create {}", target.display()))?;
-    shell::run(Command::new("dpkg").arg("--extract").arg(&archive).arg(target))?;
-    fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))
+    download.args(["-o", "APT::Sandbox::User=root"]);
+    let log = workspace.logs().join("download.log");
+    extract(&mut download, &format!("download {package}"), &log, &aside, target)
+}
+
+/// Runs `download` in the folder `aside`, unpacks every archive that it leaves
+/// there into `target`, and removes the folder.
+pub(crate) fn extract(
+    download: &mut Command,
+    title: &str,
+    log: &Path,
+    aside: &Path,
+    target: &Path,
+) -> Result<()> {
+    for dir in [aside, target] {
+        fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+    }
+    shell::run_logged(title, download.current_dir(aside), log)?;
+    let archives = fs::read_dir(aside)?.flatten().map(|entry| entry.path());
+    let archives: Vec<_> =
+        archives.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect();
+    if archives.is_empty() {
+        bail!("{download:?} left no archive");
+    }
+    for archive in &archives {
+        shell::run(Command::new("dpkg").arg("--extract").arg(archive).arg(target))?;
+    }
+    fs::remove_dir_all(aside).with_context(|| format!("remove {}", aside.display()))
 }

@@ -2,7 +2,9 @@
 //! says what, then does it. With everything there it does nothing and says so.
 
 pub(crate) mod apt;
+pub(crate) mod kernels;
 pub(crate) mod linker;
+mod suite;
 pub(crate) mod testing;
 pub(crate) mod toolchain;
 
@@ -15,7 +17,7 @@ use crate::workspace::Workspace;
 /// What to set up.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
-    /// Also what the tests need: QEMU, a Debian kernel, an OAuth server, …
+    /// Also what the tests need: QEMU, Debian's kernels, an OAuth server, …
     #[arg(long)]
     pub(crate) tests: bool,
 }

@@ -3,12 +3,12 @@
 //! unpacked below `target/`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::setup::{Step, apt};
+use crate::setup::{Step, apt, kernels};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -34,7 +34,7 @@ pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     steps.extend(promtool.then(promtool_step));
     let busybox = !workspace.vm().join("busybox").is_file();
     steps.extend(busybox.then(busybox_step));
-    steps.extend(kernel_image(workspace).is_none().then(kernel_step));
+    steps.extend(kernels::missing(workspace));
     steps.extend((!oidc_is_current(workspace)).then(oidc_step));
     let fuzz = !workspace.tools().join("bin/cargo-fuzz").is_file();
     steps.extend(fuzz.then(cargo_fuzz_step));
@@ -99,33 +99,6 @@ fn unpack_one(workspace: &Workspace, package: &str, file: &str, target: &Path) -
     fs::remove_dir_all(&aside).with_context(|| format!("remove {}", aside.display()))
 }
 
-fn kernel_step() -> Step {
-    Step {
-        what: "Debian's 6.1 kernel for the virtual machine, unpacked into target/vm/6.1".to_owned(),
-        install: Box::new(|workspace| {
-            let packages = apt::names_like(workspace, "linux-image-6.1.0-", "-cloud-amd64")?;
-            let newest = packages.iter().max_by_key(|name| abi_number(name)).context(
-                "no 6.1 cloud kernel in Debian's lists\nhint: its bookworm suite has one",
-            )?;
-            apt::unpack(workspace, newest, &workspace.vm_kernel())
-        }),
-    }
-}
-
-/// `56` of `linux-image-6.1.0-56-cloud-amd64`.
-fn abi_number(package: &str) -> u32 {
-    package.split('-').nth(3).and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-/// The guest's kernel, when it has been unpacked.
-pub(crate) fn kernel_image(workspace: &Workspace) -> Option<PathBuf> {
-    let entries = fs::read_dir(workspace.vm_kernel().join("boot")).ok()?;
-    let mut images = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("vmlinuz-"));
-    images.next().map(|entry| entry.path())
-}
-
 fn oidc_is_current(workspace: &Workspace) -> bool {
     let installed = workspace.tools().join("oidc");
     let wanted = fs::read(workspace.root().join("tests/oidc/package-lock.json")).ok();
@@ -175,21 +148,5 @@ fn cargo_fuzz_step() -> Step {
             )?;
             fs::remove_dir_all(&scratch).with_context(|| format!("remove {}", scratch.display()))
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_kernel_is_chosen_by_number_not_by_letters() {
-        let mut names = [
-            "linux-image-6.1.0-9-cloud-amd64",
-            "linux-image-6.1.0-56-cloud-amd64",
-            "linux-image-6.1.0-10-cloud-amd64",
-        ];
-        names.sort_by_key(|name| abi_number(name));
-        assert_eq!(names[2], "linux-image-6.1.0-56-cloud-amd64");
     }
 }

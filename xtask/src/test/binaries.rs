@@ -10,19 +10,6 @@ use crate::shell;
 use crate::test::tier::Tier;
 use crate::workspace::Workspace;
 
-/// Not run in the guest, which is ten times slower: what needs steady traffic
-/// (the tripwire and the caps are in `bpf_state` too), and what starts many
-/// daemons to try things that do not depend on the kernel.
-const NOT_IN_GUEST: [&str; 7] = [
-    "lab_bad_input",
-    "lab_caps",
-    "lab_fail_closed",
-    "lab_flood",
-    "lab_operate",
-    "lab_reload",
-    "lab_tripwire",
-];
-
 /// A compiled test binary.
 #[derive(Clone, Debug)]
 pub(crate) struct TestBinary {
@@ -31,14 +18,6 @@ pub(crate) struct TestBinary {
     pub(crate) path: PathBuf,
     /// Its package's directory: where cargo would run it.
     pub(crate) package_dir: PathBuf,
-}
-
-impl TestBinary {
-    /// Whether the virtual machine has all that this needs.
-    pub(crate) fn runs_in_guest(&self) -> bool {
-        let slow = NOT_IN_GUEST.contains(&self.name.as_str());
-        !slow && (self.name.starts_with("bpf_") || self.name.starts_with("lab_"))
-    }
 }
 
 /// Everything that one compilation made.
@@ -55,6 +34,12 @@ impl Built {
             .iter()
             .map(PathBuf::as_path)
             .find(|path| path.file_name().is_some_and(|file| file == name))
+    }
+
+    /// Forgets the tests whose name contains none of `parts`, unless there are none.
+    pub(crate) fn keep_only(&mut self, parts: &[String]) {
+        let wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part));
+        self.tests.retain(|test| wanted(&test.name));
     }
 
     /// Takes `path` in place of the program with the same name.

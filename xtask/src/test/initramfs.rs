@@ -1,24 +1,25 @@
 //! The guest's root file system: init, busybox, `ip`, kernel modules, the
 //! programs under test and the libraries that they load.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::setup::kernels::Kernel;
 use crate::shell;
 use crate::test::binaries::{self, Built};
+use crate::test::{guest, modules};
 use crate::workspace::Workspace;
 
-/// Puts the root file system together and returns the archive that QEMU loads.
-pub(crate) fn make(workspace: &Workspace, built: &Built) -> Result<PathBuf> {
-    let root = workspace.vm().join("root");
+/// Puts together what is the same for every kernel.
+pub(crate) fn prepare(workspace: &Workspace, built: &Built) -> Result<()> {
+    let root = root(workspace);
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("remove {}", root.display()))?;
     }
-    for dir in ["bin", "sbin", "tests", "modules"] {
+    for dir in ["bin", "sbin", "tests"] {
         fs::create_dir_all(root.join(dir))
             .with_context(|| format!("create {dir} in {}", root.display()))?;
     }
@@ -27,17 +28,26 @@ pub(crate) fn make(workspace: &Workspace, built: &Built) -> Result<PathBuf> {
     let ip = shell::which("ip").context("no `ip` on this host")?;
     copy(&ip.canonicalize()?, &root.join("sbin/ip"))?;
     libraries(&ip, &root)?;
-    programs(built, &root)?;
-    modules(workspace, &root)?;
+    programs(built, &root)
+}
+
+/// Adds the kernel's modules and returns the archive that QEMU loads.
+pub(crate) fn make(workspace: &Workspace, kernel: &Kernel) -> Result<PathBuf> {
+    let root = root(workspace);
+    modules::place(workspace, kernel, &root.join("modules"))?;
     archive(workspace, &root)
+}
+
+fn root(workspace: &Workspace) -> PathBuf {
+    workspace.vm().join("root")
 }
 
 /// The tests of the tiers that need a kernel, and what they start.
 fn programs(built: &Built, root: &Path) -> Result<()> {
     let mut order = String::new();
-    for test in built.tests.iter().filter(|test| test.runs_in_guest()) {
+    for test in built.tests.iter().filter(|test| guest::runs(test)) {
         place(&test.path, &root.join("tests").join(&test.name), root)?;
-        order += &format!("{}\n", test.name);
+        order += &format!("{} {}\n", test.name, guest::arguments(&test.name));
     }
     for program in built.programs.iter().filter(|program| !program.ends_with("xtask")) {
         let name = program.file_name().context("a program without a name")?;
@@ -71,60 +81,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The modules named in `tests/vm/modules` after those that each depends on.
-fn modules(workspace: &Workspace, root: &Path) -> Result<()> {
-    let list = workspace.root().join("tests/vm/modules");
-    let wanted = fs::read_to_string(&list).with_context(|| format!("read {}", list.display()))?;
-    let (mut order, mut seen) = (String::new(), BTreeSet::new());
-    for name in wanted.lines() {
-        add_module(workspace, root, name, &mut order, &mut seen)?;
-    }
-    fs::write(root.join("modules/order"), order).context("write the order of the modules")
-}
-
-fn add_module(
-    workspace: &Workspace,
-    root: &Path,
-    name: &str,
-    order: &mut String,
-    seen: &mut BTreeSet<String>,
-) -> Result<()> {
-    if !seen.insert(name.to_owned()) {
-        return Ok(());
-    }
-    let file = format!("{name}.ko");
-    let found = find(&workspace.vm_kernel().join("lib/modules"), &file)
-        .with_context(|| format!("no {file} in the guest's kernel package"))?;
-    let content = fs::read(&found).with_context(|| format!("read {}", found.display()))?;
-    for needed in depends(&content) {
-        add_module(workspace, root, &needed, order, seen)?;
-    }
-    copy(&found, &root.join("modules").join(&file))?;
-    *order += &format!("{file}\n");
-    Ok(())
-}
-
-/// The `depends=a,b` entry of a module's `.modinfo` section.
-fn depends(module: &[u8]) -> Vec<String> {
-    let entry = module.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"depends="));
-    let names = String::from_utf8_lossy(entry.unwrap_or_default()).into_owned();
-    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn find(dir: &Path, file: &str) -> Option<PathBuf> {
-    for entry in fs::read_dir(dir).ok()?.flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.is_symlink() {
-            if let Some(found) = find(&path, file) {
-                return Some(found);
-            }
-        } else if path.file_name().is_some_and(|name| name == file) {
-            return Some(path);
-        }
-    }
-    None
-}
-
 /// `cpio` in the format that the kernel unpacks.
 fn archive(workspace: &Workspace, root: &Path) -> Result<PathBuf> {
     let target = workspace.vm().join("initramfs.cpio");
@@ -142,18 +98,4 @@ fn archive(workspace: &Workspace, root: &Path) -> Result<PathBuf> {
         bail!("writing {}: {status}", target.display());
     }
     Ok(target)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_modules_dependencies_are_read_from_its_modinfo() {
-        assert_eq!(
-            depends(b"\x7fELF\0license=GPL\0depends=libcrc32c,nf_tables\0x"),
-            ["libcrc32c", "nf_tables"]
-        );
-        assert!(depends(b"license=GPL\0depends=\0").is_empty());
-    }
 }

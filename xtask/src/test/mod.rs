@@ -2,9 +2,12 @@
 
 mod binaries;
 mod fuzz;
+mod guest;
 mod initramfs;
 mod leftovers;
 mod libtest;
+mod modules;
+mod place;
 mod skips;
 mod summary;
 mod tier;
@@ -16,9 +19,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::setup::kernels::{self, Version};
 use crate::test::binaries::Built;
 use crate::test::leftovers::Leftovers;
 use crate::test::libtest::Outcome;
+use crate::test::place::Place;
 use crate::test::summary::{Row, Summary};
 use crate::test::tier::Tier;
 use crate::workspace::Workspace;
@@ -33,6 +38,14 @@ pub(crate) struct Options {
     /// Only this tier; may be given more than once. Default: all.
     #[arg(long = "tier", value_enum)]
     pub(crate) tiers: Vec<Tier>,
+    /// In the virtual machine only this kernel, as `6.12`; may be given more
+    /// than once. Default: every one below target/vm.
+    #[arg(long = "kernel", value_parser = kernels::parse_version)]
+    pub(crate) kernels: Vec<Version>,
+    /// Only test binaries whose name contains this; may be given more than
+    /// once. Not for the fuzz tier.
+    #[arg(long = "only")]
+    pub(crate) only: Vec<String>,
     /// Seconds that each fuzz target runs.
     #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
@@ -45,7 +58,13 @@ pub(crate) struct Options {
 impl Options {
     /// As `cargo xtask test` without a flag.
     pub(crate) fn for_ci() -> Self {
-        Self { tiers: Vec::new(), fuzz_seconds: FUZZ_SECONDS, long: false }
+        Self {
+            tiers: Vec::new(),
+            kernels: Vec::new(),
+            only: Vec::new(),
+            fuzz_seconds: FUZZ_SECONDS,
+            long: false,
+        }
     }
 }
 
@@ -55,16 +74,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     refuse_without_root(&tiers)?;
     prepare(workspace, &tiers)?;
     let mut built = binaries::build(workspace)?;
+    built.keep_only(&options.only);
     if options.long {
         built.replace_program(build::userland(workspace, &build::Options { release: true })?);
     }
     let before = Leftovers::look(&built)?;
     let mut summary = Summary::default();
     for tier in tiers {
-        let started = Instant::now();
         eprintln!("tier {tier}");
-        let outcome = run_tier(workspace, tier, options, &built)?;
-        summary.rows.push(Row { tier, outcome, seconds: started.elapsed().as_secs_f64() });
+        summary.rows.extend(run_tier(workspace, tier, options, &built)?);
     }
     summary.leftovers = Leftovers::look(&built)?.since(&before);
     summary.print();
@@ -93,19 +111,29 @@ fn prepare(workspace: &Workspace, tiers: &[Tier]) -> Result<()> {
     Ok(())
 }
 
+/// The tier's rows: one, and in the virtual machine one for each kernel.
 fn run_tier(
     workspace: &Workspace,
     tier: Tier,
     options: &Options,
     built: &Built,
-) -> Result<Outcome> {
-    let mut outcome = match tier {
-        Tier::Vm => vm::run(workspace, built)?,
-        Tier::Fuzz => fuzz::run(workspace, options.fuzz_seconds)?,
-        Tier::Pure | Tier::Bpf | Tier::Lab => run_here(workspace, tier, options, built)?,
+) -> Result<Vec<Row>> {
+    let row = |place: Place, run: &dyn Fn() -> Result<Outcome>| {
+        let started = Instant::now();
+        let mut outcome = run()?;
+        skips::judge(workspace, place, &mut outcome)?;
+        Ok(Row { place, outcome, seconds: started.elapsed().as_secs_f64() })
     };
-    skips::judge(workspace, tier, &mut outcome)?;
-    Ok(outcome)
+    match tier {
+        Tier::Vm => vm::kernels(workspace, built, &options.kernels)?
+            .iter()
+            .map(|kernel| row(vm::place(kernel), &|| vm::run(workspace, kernel)))
+            .collect(),
+        Tier::Fuzz => Ok(vec![row(tier.into(), &|| fuzz::run(workspace, options.fuzz_seconds))?]),
+        Tier::Pure | Tier::Bpf | Tier::Lab => {
+            Ok(vec![row(tier.into(), &|| run_here(workspace, tier, options, built))?])
+        }
+    }
 }
 
 fn run_here(

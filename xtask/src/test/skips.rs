@@ -6,31 +6,32 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::test::libtest::Outcome;
-use crate::test::tier::Tier;
+use crate::test::place::{Place, Places};
 use crate::workspace::Workspace;
 
-/// The list, one entry a line: `TIER TEST JUSTIFICATION`.
+/// The list, one entry a line: `PLACE TEST JUSTIFICATION`, where the place is a
+/// tier or, as `vm<6.7`, the virtual machine with an older kernel than that.
 const LIST: &str = "tests/allowed-skips.txt";
 
 struct Entry {
-    tier: String,
+    places: Places,
     test: String,
     justification: String,
 }
 
 /// Marks the skips that the list allows; each other one becomes a failure.
-pub(crate) fn judge(workspace: &Workspace, tier: Tier, outcome: &mut Outcome) -> Result<()> {
+pub(crate) fn judge(workspace: &Workspace, place: Place, outcome: &mut Outcome) -> Result<()> {
     let path = workspace.root().join(LIST);
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let entries = parse(&text)?;
-    apply(&entries, tier, outcome);
+    apply(&entries, place, outcome);
     Ok(())
 }
 
-fn apply(entries: &[Entry], tier: Tier, outcome: &mut Outcome) {
+fn apply(entries: &[Entry], place: Place, outcome: &mut Outcome) {
     for skip in &mut outcome.skipped {
         let entry =
-            entries.iter().find(|entry| entry.tier == tier.to_string() && entry.test == skip.test);
+            entries.iter().find(|entry| entry.places.contains(place) && entry.test == skip.test);
         skip.allowed = entry.map(|entry| entry.justification.clone());
         if entry.is_none() {
             outcome.failed.push(format!(
@@ -51,37 +52,50 @@ fn parse(text: &str) -> Result<Vec<Entry>> {
 
 fn entry(number: usize, line: &str) -> Result<Entry> {
     let mut words = line.splitn(3, ' ');
-    let (Some(tier), Some(test), Some(justification)) = (words.next(), words.next(), words.next())
+    let (Some(place), Some(test), Some(justification)) = (words.next(), words.next(), words.next())
     else {
-        bail!("{LIST}:{number}: wanted `TIER TEST JUSTIFICATION`, found `{line}`");
+        bail!("{LIST}:{number}: wanted `PLACE TEST JUSTIFICATION`, found `{line}`");
     };
-    Ok(Entry {
-        tier: tier.to_owned(),
-        test: test.to_owned(),
-        justification: justification.to_owned(),
-    })
+    let Some(places) = Places::parse(place) else {
+        bail!("{LIST}:{number}: `{place}` is neither a tier nor like `vm<6.7`");
+    };
+    Ok(Entry { places, test: test.to_owned(), justification: justification.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::kernels::Version;
     use crate::test::libtest::Skip;
+    use crate::test::tier::Tier;
 
     fn skipped(test: &str) -> Outcome {
         let skip = Skip { test: test.to_owned(), reason: "r".to_owned(), allowed: None };
         Outcome { passed: 0, failed: Vec::new(), skipped: vec![skip] }
     }
 
+    fn guest(version: &str) -> Place {
+        Place { tier: Tier::Vm, kernel: Version::parse(version) }
+    }
+
     #[test]
     fn a_listed_skip_is_explained_and_an_unlisted_one_fails() {
-        let entries = parse("# why\nvm a 6.1 has no such hook\n").expect("a good list");
-        let (mut listed, mut unlisted, mut elsewhere) = (skipped("a"), skipped("b"), skipped("a"));
-        apply(&entries, Tier::Vm, &mut listed);
-        apply(&entries, Tier::Vm, &mut unlisted);
-        apply(&entries, Tier::Lab, &mut elsewhere);
-        assert_eq!(listed.skipped[0].allowed.as_deref(), Some("6.1 has no such hook"));
-        assert!(listed.failed.is_empty());
-        assert_eq!((unlisted.failed.len(), elsewhere.failed.len()), (1, 1));
+        let entries = parse("# why\nvm<6.7 a no connect_unix\n").expect("a good list");
+        let (mut listed, mut unlisted) = (skipped("a"), skipped("b"));
+        apply(&entries, guest("6.1"), &mut listed);
+        apply(&entries, guest("6.1"), &mut unlisted);
+        assert_eq!(listed.skipped[0].allowed.as_deref(), Some("no connect_unix"));
+        assert_eq!((listed.failed.len(), unlisted.failed.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_skip_is_a_failure_on_a_kernel_that_is_not_too_old() {
+        let entries = parse("vm<6.7 a no connect_unix\n").expect("a good list");
+        for place in [guest("6.12"), Tier::Lab.into()] {
+            let mut outcome = skipped("a");
+            apply(&entries, place, &mut outcome);
+            assert_eq!(outcome.failed.len(), 1, "{place}");
+        }
     }
 
     #[test]
@@ -89,7 +103,7 @@ mod tests {
         let error = parse("vm a").err().map(|error| error.to_string());
         assert_eq!(
             error.as_deref(),
-            Some("tests/allowed-skips.txt:1: wanted `TIER TEST JUSTIFICATION`, found `vm a`")
+            Some("tests/allowed-skips.txt:1: wanted `PLACE TEST JUSTIFICATION`, found `vm a`")
         );
     }
 }

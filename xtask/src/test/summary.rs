@@ -1,12 +1,14 @@
 //! What a run ends with: a table, every failure, every skip with its reason,
 //! and one line for machines.
 
+use crate::test::guest::LEFT_OUT;
 use crate::test::libtest::Outcome;
+use crate::test::place::Place;
 use crate::test::tier::Tier;
 
-/// One tier's line.
+/// One place's line.
 pub(crate) struct Row {
-    pub(crate) tier: Tier,
+    pub(crate) place: Place,
     pub(crate) outcome: Outcome,
     pub(crate) seconds: f64,
 }
@@ -26,13 +28,13 @@ impl Summary {
 
     pub(crate) fn print(&self) {
         println!(
-            "\n{:<6} {:>7} {:>7} {:>8} {:>8}",
+            "\n{:<8} {:>7} {:>7} {:>8} {:>8}",
             "tier", "passed", "failed", "skipped", "seconds"
         );
-        for Row { tier, outcome, seconds } in &self.rows {
+        for Row { place, outcome, seconds } in &self.rows {
             let Outcome { passed, failed, skipped } = outcome;
             println!(
-                "{tier:<6} {passed:>7} {:>7} {:>8} {seconds:>8.1}",
+                "{place:<8} {passed:>7} {:>7} {:>8} {seconds:>8.1}",
                 failed.len(),
                 skipped.len()
             );
@@ -47,9 +49,15 @@ impl Summary {
         for row in &self.rows {
             for skip in &row.outcome.skipped {
                 let why = skip.allowed.as_deref().unwrap_or("NOT ALLOWED");
-                println!("skipped: {}: {}: {} ({why})", row.tier, skip.test, skip.reason);
+                println!("skipped: {}: {}: {} ({why})", row.place, skip.test, skip.reason);
             }
-            row.outcome.failed.iter().for_each(|failed| println!("failed: {}: {failed}", row.tier));
+            row.outcome
+                .failed
+                .iter()
+                .for_each(|failed| println!("failed: {}: {failed}", row.place));
+        }
+        if self.rows.iter().any(|row| row.place.tier == Tier::Vm) {
+            LEFT_OUT.iter().for_each(|left| println!("not run in the guest: {left}"));
         }
         self.leftovers.iter().for_each(|left| println!("failed: left behind: {left}"));
     }
@@ -69,7 +77,7 @@ mod tests {
 
     fn summary(passed: usize, leftovers: &[&str]) -> Summary {
         let outcome = Outcome { passed, ..Outcome::default() };
-        let rows = vec![Row { tier: Tier::Pure, outcome, seconds: 0.0 }];
+        let rows = vec![Row { place: Tier::Pure.into(), outcome, seconds: 0.0 }];
         Summary { rows, leftovers: leftovers.iter().map(|&left| left.to_owned()).collect() }
     }
 

@@ -13,7 +13,8 @@ pub(crate) enum Tier {
     Bpf,
     /// Network namespaces, cgroups and real traffic; root.
     Lab,
-    /// The bpf and lab tests again on Debian's 6.1 kernel in a virtual machine.
+    /// The bpf and lab tests again on Debian's 6.1, 6.12 and newest kernels in a
+    /// virtual machine.
     Vm,
     /// Every fuzz target for some seconds.
     Fuzz,

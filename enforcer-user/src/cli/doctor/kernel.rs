@@ -6,6 +6,7 @@ use aya::sys::is_map_supported;
 
 use crate::cli::doctor::Check;
 use crate::cli::doctor::load::{Kind, load};
+use crate::sockets::{Diag, Netns};
 
 /// Numbers of `linux/bpf.h`, with what is lost without each.
 const PROGRAMS: [(Kind, &str); 6] = [
@@ -46,7 +47,7 @@ const EXEC: &str = "start agents with `enforcer exec`, which closes the same pat
 pub(super) fn checks() -> impl Iterator<Item = Check> {
     let programs = PROGRAMS.into_iter().map(|(kind, cost)| program(kind, cost));
     let maps = MAPS.into_iter().map(|(kind, name, cost)| map(kind, name, cost));
-    programs.chain(maps).chain([lsm(), embedded()])
+    programs.chain(maps).chain([open_sockets(), lsm(), embedded()])
 }
 
 fn program(kind: Kind, cost: &str) -> Check {
@@ -90,6 +91,23 @@ fn lsm() -> Check {
              leave its cgroup, or take over a process outside",
         )
         .remedy(EXEC)
+}
+
+/// Denied packets end no connection; the daemon does, where the kernel lets it.
+fn open_sockets() -> Check {
+    match Netns::OWN.visit(Diag::probe) {
+        Ok(()) => Check::ok("open sockets", "can be listed and destroyed"),
+        Err(error) => Check::degraded("open sockets", error.to_string())
+            .cost(
+                "established connections of a quarantined agent are denied packet by packet, and \
+                 neither end is told; `adopt` cannot end what it finds",
+            )
+            .remedy(
+                "run as root, on a kernel with CONFIG_INET_DIAG, CONFIG_INET_UDP_DIAG, \
+                 CONFIG_INET_DIAG_DESTROY and CONFIG_UNIX_DIAG (modules: tcp_diag, udp_diag, \
+                 unix_diag)",
+            ),
+    }
 }
 
 fn embedded() -> Check {

@@ -51,6 +51,7 @@ const fn kind(kind: EventKind) -> &'static str {
         EventKind::Connected => "connected",
         EventKind::Quarantined => "QUARANTINED",
         EventKind::Disconnected => "disconnected",
+        EventKind::Adopted => "adopted",
         EventKind::Released => "released",
         EventKind::Tamper => "TAMPER",
         EventKind::Revocation => "revocation",

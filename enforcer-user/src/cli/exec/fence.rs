@@ -25,7 +25,7 @@ const SCOPES: ABI = ABI::V6;
 
 /// What each version brought, and what is open without it.
 const LACKING: [(c_int, &str); 4] = [
-    (1, "keep CMD from the enforcer's files and cgroups where it is root (Landlock: Linux 5.13)"),
+    (1, "keep CMD from cgroups and the enforcer's files where it is root (Landlock: Linux 5.13)"),
     (3, "keep CMD from truncating the enforcer's files where it is root (Linux 6.2)"),
     (5, "keep CMD from commands to devices that it may open (Linux 6.10)"),
     (6, "keep CMD from abstract Unix sockets and from signals to others (Linux 6.12)"),

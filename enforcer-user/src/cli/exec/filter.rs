@@ -85,6 +85,8 @@ fn rules() -> Result<Rules> {
     rules.insert(libc::SYS_unshare, any_of(unsharing)?);
     rules.insert(libc::SYS_clone, any_of(spawning)?);
     rules.insert(libc::SYS_ioctl, any_of(TYPING.map(|request| vec![is(1, request)]))?);
+    // Limits of other processes: one of zero seconds ends a daemon.
+    rules.insert(libc::SYS_prlimit64, any_of([vec![is_not(0, 0)]])?);
     rules.insert(libc::SYS_socketpair, any_of([vec![is_not(0, libc::AF_UNIX)]])?);
     rules.insert(libc::SYS_socket, any_of(sockets())?);
     Ok(rules)

@@ -119,6 +119,13 @@ fn the_upper_half_of_an_argument_hides_nothing() {
 }
 
 #[test]
+fn limits_are_set_for_oneself_only() {
+    let nofile = c_long::from(libc::RLIMIT_NOFILE);
+    assert_all(libc::EPERM, &[(libc::SYS_prlimit64, [1, nofile, 0])]);
+    assert_all(0, &[(libc::SYS_prlimit64, [0, nofile, 0])]);
+}
+
+#[test]
 fn ordinary_sockets_are_made() {
     let mut calls = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {

@@ -30,6 +30,10 @@ mod supervise;
 #[cfg(test)]
 mod filter_tests;
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod territory_tests;
+#[cfg(test)]
 mod tests;
 
 use child::Confinement;

@@ -4,99 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::Confinement;
-use super::filter::Filter;
-use super::identity::Identity;
+use super::fence::Fence;
 use super::image::Image;
+use super::lab::{Lab, cgroup2, confinement, nobody};
 use super::launch::{LaunchError, launch};
 use super::steps::CapabilitySet;
-use super::supervise::{Signals, supervise};
-
-/// A cgroup of its own below the cgroup2 mount, and a folder to report into.
-struct Lab {
-    cgroup: PathBuf,
-    folder: tempfile::TempDir,
-    keep: CapabilitySet,
-}
-
-impl Lab {
-    /// `None`, with a line that says so, where the test cannot run.
-    fn new(test: &str) -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("SKIP: {test}: needs root");
-            return None;
-        }
-        let cgroup = cgroup2().join(format!("enforcer-test-{}-{test}", std::process::id()));
-        fs::create_dir(&cgroup).expect("make a cgroup");
-        let folder = tempfile::tempdir().expect("a folder");
-        Some(Self { cgroup, folder, keep: CapabilitySet::default() })
-    }
-
-    fn out(&self) -> PathBuf {
-        self.folder.path().join("out")
-    }
-
-    /// The folder is root's alone, and nothing in `/etc` is a program.
-    fn path(&self) -> OsString {
-        format!("{}:/etc:/usr/bin:/bin", self.folder.path().display()).into()
-    }
-
-    fn run(&self, script: &str, identity: Option<Identity>) -> Result<u8, LaunchError> {
-        let words = ["sh", "-c", script].map(OsString::from);
-        self.run_words(&words, identity)
-    }
-
-    fn run_words(&self, words: &[OsString], identity: Option<Identity>) -> Result<u8, LaunchError> {
-        let environment = [("PATH".into(), self.path()), ("OUT".into(), self.out().into())];
-        let image = Image::new(words, environment.into_iter(), None, None).expect("no NUL");
-        let signals = Signals::block().expect("signals");
-        let launched = launch(&self.cgroup, image, confinement(identity, self.keep))?;
-        Ok(supervise(&launched, &signals).expect("supervised"))
-    }
-
-    /// Runs a script that writes into `$OUT`, and reads that.
-    fn ask(&self, script: &str, identity: Option<Identity>) -> String {
-        fs::write(self.out(), "").expect("make the file");
-        fs::set_permissions(self.out(), std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .expect("for every user");
-        fs::set_permissions(
-            self.folder.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )
-        .expect("for every user");
-        assert_eq!(self.run(script, identity).expect("launched"), 0);
-        fs::read_to_string(self.out()).expect("the answer")
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // The kernel lets go of an ended process a moment later.
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while fs::remove_dir(&self.cgroup).is_err() && Instant::now() < deadline {
-            thread::yield_now();
-        }
-    }
-}
-
-fn cgroup2() -> PathBuf {
-    let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
-    let line = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
-    Path::new(line.and_then(|line| line.split(' ').nth(1)).expect("a cgroup2 mount")).to_owned()
-}
-
-fn confinement(identity: Option<Identity>, keep: CapabilitySet) -> Confinement {
-    let filter = Filter::new().expect("a filter for this architecture");
-    Confinement { identity, keep, ruleset: None, filter }
-}
-
-fn nobody() -> Identity {
-    Identity { uid: 61_234, gid: 61_235, groups: vec![61_236], account: None }
-}
+use crate::config::Settings;
 
 /// The value of a line of `/proc/PID/status`, its words joined by blanks.
 fn status_line(status: &str, name: &str) -> String {
@@ -164,6 +81,29 @@ fn granted_capabilities_are_kept_by_every_user() {
             assert_eq!(status_line(&status, set), "0000001000000400", "{set}");
         }
     }
+}
+
+#[test]
+fn root_in_the_domain_writes_where_work_is_and_nowhere_else() {
+    let Some(mut lab) = Lab::new("domain") else { return };
+    let fence = Fence::new(&Settings::default(), Path::new("/etc/enforcer/enforcer.toml"), None);
+    let fence = fence.expect("a domain");
+    if fence.ruleset.is_none() {
+        assert!(fence.warnings.iter().any(|text| text.contains("cannot keep CMD from cgroups")));
+        return;
+    }
+    lab.ruleset = fence.ruleset;
+    let procs = cgroup2().join("cgroup.procs");
+    let script = format!(
+        "try() {{ (eval \"$1\") 2>/dev/null && echo \"$1\" >> $OUT; }}\n\
+         try ': >> {procs}'; try ': >> /etc/passwd'; try ': > /etc/enforcer-test'\n\
+         try ': >> /proc/sys/kernel/core_pattern'; try ': > $OUT.work'; try ': > /dev/null'; true",
+        procs = procs.display()
+    );
+    assert_eq!(lab.ask(&script, None), ": > $OUT.work\n: > /dev/null\n");
+    let signalled = lab.ask("kill -0 1 2>/dev/null && echo reached > $OUT; true", None);
+    let scoped = !fence.warnings.iter().any(|text| text.contains("signals"));
+    assert_eq!(signalled.is_empty(), scoped);
 }
 
 #[test]

@@ -41,6 +41,13 @@ impl LayerState {
         self.runs == Runs::Yes
     }
 
+    /// Whether connections and datagrams to Unix sockets are judged by the
+    /// cgroup of the peer.
+    pub fn judges_unix(&self) -> bool {
+        let holds = |name: &str| self.held.contains(&name);
+        self.refuses() && holds("unix_stream_connect") && holds("unix_may_send")
+    }
+
     /// How many hooks of the security modules are held.
     pub fn hooks(&self) -> usize {
         if self.refuses() { self.held.len() } else { 0 }

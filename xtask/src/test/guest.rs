@@ -1,0 +1,72 @@
+//! Which tests run in the virtual machine.
+
+use std::fmt;
+
+use crate::test::binaries::TestBinary;
+
+/// A test that is not run in the guest, and why. The guest's processor is
+/// emulated, ten times slower than the host's: what is true or false only at
+/// a speed cannot be judged there.
+pub(crate) struct LeftOut {
+    pub(crate) binary: &'static str,
+    /// The test's name.
+    pub(crate) test: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Everything that is left out; the summary shows it.
+pub(crate) const LEFT_OUT: [LeftOut; 3] = [
+    within_two_percent("packets_a_second_hold_within_two_percent"),
+    within_two_percent("bytes_a_second_hold_within_two_percent"),
+    within_two_percent("new_connections_hold_within_two_percent"),
+];
+
+const fn within_two_percent(test: &'static str) -> LeftOut {
+    let reason = "an emulated sender pauses for longer than the cap's burst, a quarter of a second";
+    LeftOut { binary: "lab_caps", test, reason }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.binary, self.test, self.reason)
+    }
+}
+
+/// Whether the virtual machine has all that this needs.
+pub(crate) fn runs(test: &TestBinary) -> bool {
+    test.name.starts_with("bpf_") || test.name.starts_with("lab_")
+}
+
+/// What the test harness is told beyond what every binary is told.
+pub(crate) fn arguments(binary: &str) -> String {
+    let tests: Vec<_> = LEFT_OUT
+        .iter()
+        .filter(|left| left.binary == binary)
+        .map(|left| format!("--skip {}", left.test))
+        .collect();
+    if tests.is_empty() { String::new() } else { format!("--exact {}", tests.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_exists() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+        for left in LEFT_OUT {
+            let file = tests.join(format!("{}.rs", left.binary));
+            let source = fs::read_to_string(&file).expect("the binary's source");
+            assert!(source.contains(&format!("fn {}(", left.test)), "{left}");
+        }
+    }
+
+    #[test]
+    fn only_the_tests_left_out_are_named_to_the_harness() {
+        assert_eq!(arguments("lab_cut"), "");
+        assert!(arguments("lab_caps").starts_with("--exact --skip packets_a_second"));
+    }
+}
