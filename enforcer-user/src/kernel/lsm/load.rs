@@ -36,10 +36,7 @@ fn sentence(place: &Place, error: &ProgramError) -> String {
     };
     let account = verifier_log.to_string();
     let said = account.lines().rfind(|line| !is_statistics(line)).map(str::trim);
-    match said.filter(|line| !line.is_empty()) {
-        Some(line) => format!("{io_error}: {line}"),
-        None => io_error.to_string(),
-    }
+    said.map_or_else(|| io_error.to_string(), |line| format!("{io_error}: {line}"))
 }
 
 fn is_statistics(line: &str) -> bool {

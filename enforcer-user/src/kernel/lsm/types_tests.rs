@@ -38,8 +38,8 @@ impl Writer {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
-        let (types, strings) = (len(&self.types), len(&self.strings));
+        let [types, strings] =
+            [&self.types, &self.strings].map(|part| u32::try_from(part.len()).expect("short"));
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
         bytes.extend([1, 0]);
         for word in [24, 0, types, types, strings] {
