@@ -8,7 +8,10 @@ use enforcer_tests::{
 use nix::errno::Errno;
 
 /// Both ends see the end within it.
-const SOON_NS: u64 = 1_000_000_000;
+fn soon_ns() -> u64 {
+    // An emulated processor is slow, and no slower for an end that never comes.
+    if std::env::var_os("ENFORCER_GUEST").is_some() { 20_000_000_000 } else { 1_000_000_000 }
+}
 /// Only the allowed address's first port.
 const NARROWED: &str =
     "[[allow]]\nto = [\"10.77.0.2/32\", \"fd77::2/128\"]\nports = [\"tcp/5000\"]\n";
@@ -96,7 +99,7 @@ fn a_quarantine_ends_connected_udp_and_listeners() {
     daemon.ok(&["quarantine", "worker", "--reason", "under suspicion"]);
     let answer = agent.finish();
     assert_eq!(answer.errno(), "ECONNABORTED", "{}", answer.0);
-    assert!(answer.number("end_ns") - before < SOON_NS, "{}", answer.0);
+    assert!(answer.number("end_ns") - before < soon_ns(), "{}", answer.0);
     assert_eq!(agent.act("udp-wait six 20").errno(), "ECONNABORTED");
     assert!(!agent.act("udp-send six").ok());
     assert_eq!(server.finish().errno(), "EINVAL", "it is no listener any more");
@@ -197,7 +200,7 @@ fn expect_cut(answer: &Answer, since: u64) {
     assert!(["ECONNABORTED", "EPERM", "EPIPE"].contains(&failed), "{}", answer.0);
     let took = answer.number("failed_ns") - since;
     println!("measured: the agent saw {failed} after {} ms", took / 1_000_000);
-    assert!(took < SOON_NS, "the agent saw its end after {took} ns");
+    assert!(took < soon_ns(), "the agent saw its end after {took} ns");
 }
 
 /// The peer's connections that ended after the first `skip` were reset.
@@ -207,7 +210,7 @@ fn expect_reset(lab: &Lab, port: u16, skip: usize, since: u64) {
     assert_eq!(end.error, Some(Errno::ECONNRESET));
     let took = end.ns - since;
     println!("measured: the peer saw the end after {} ms", took / 1_000_000);
-    assert!(took < SOON_NS, "the peer saw the end after {took} ns");
+    assert!(took < soon_ns(), "the peer saw the end after {took} ns");
 }
 
 /// One packet may have been judged just before.
