@@ -74,7 +74,8 @@ fn the_enforcement_cannot_be_written_to() {
     let opened = File::options().write(true).open(&procs).expect("open the root's processes");
     let own = lab.cgroup("worker");
     let mut agent = Agent::with_descriptors(&lab, &own, &[opened.as_fd()]);
-    agent.expect_refused("bpf 0");
+    // `BPF_OBJ_GET`: to make maps or programs takes a privilege, refused before.
+    agent.expect_refused("bpf 7");
     agent.expect_refused(&format!("put {} 0", procs.display()));
     agent.expect_refused("write-fd 10 0");
     agent.expect_refused(&format!("change mkdir {}/below", own.display()));
