@@ -110,6 +110,7 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["fds"] => host::descriptors(),
         ["status"] => host::status(),
         ["cgroup"] => host::cgroup(),
+        ["socket", family, kind, protocol] => doors::socket(family, kind, protocol),
         ["call", name] => doors::call(name),
         ["open", how, path] => doors::open(how, path),
         ["put", path, word] => doors::put(path, word),
