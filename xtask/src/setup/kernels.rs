@@ -134,11 +134,12 @@ pub(crate) fn parse_version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| format!("`{text}` is no kernel version like 6.12"))
 }
 
-/// Those that have not been unpacked yet.
-pub(crate) fn missing(workspace: &Workspace) -> Vec<Step> {
+/// Those that have not been unpacked yet, of `every` one or of the oldest.
+pub(crate) fn missing(workspace: &Workspace, every: bool) -> Vec<Step> {
     let found = found(workspace);
     let lacks = |wanted: &&Wanted| !found.iter().any(|kernel| wanted.is_met_by(kernel.version));
-    WANTED.iter().filter(lacks).map(Wanted::step).collect()
+    let wanted = if every { &WANTED[..] } else { &WANTED[..1] };
+    wanted.iter().filter(lacks).map(Wanted::step).collect()
 }
 
 /// Every unpacked kernel, the oldest first.

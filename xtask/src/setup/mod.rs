@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Also what the tests need: QEMU, Debian's kernels, an OAuth server, …
     #[arg(long)]
     pub(crate) tests: bool,
+    /// For the tests in the virtual machine: every kernel, not the oldest alone.
+    #[arg(long, requires = "tests")]
+    pub(crate) every_kernel: bool,
 }
 
 /// Puts one missing thing in place.
@@ -73,7 +76,7 @@ pub(crate) fn missing(workspace: &Workspace, options: &Options) -> Result<Vec<St
         steps.push(linker::plan());
     }
     if options.tests {
-        steps.extend(testing::missing(workspace)?);
+        steps.extend(testing::missing(workspace, options.every_kernel)?);
     }
     Ok(steps)
 }

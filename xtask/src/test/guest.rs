@@ -32,9 +32,22 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Whether the virtual machine has all that this needs.
-pub(crate) fn runs(test: &TestBinary) -> bool {
-    test.name.starts_with("bpf_") || test.name.starts_with("lab_")
+/// What is run without a word: the verdicts, and whatever is another on another
+/// kernel. The rest, mostly the daemon's own ways, takes half an hour a kernel.
+const USUAL: [&str; 7] = [
+    "lab_destinations",
+    "lab_escape",
+    "lab_exec",
+    "lab_exec_confined",
+    "lab_guard",
+    "lab_lsm",
+    "lab_lsm_host",
+];
+
+/// Whether the virtual machine has all that this needs, and time for it.
+pub(crate) fn runs(test: &TestBinary, thorough: bool) -> bool {
+    let name = test.name.as_str();
+    name.starts_with("bpf_") || USUAL.contains(&name) || thorough && name.starts_with("lab_")
 }
 
 /// What the test harness is told beyond what every binary is told.
@@ -61,6 +74,14 @@ mod tests {
             let file = tests.join(format!("{}.rs", left.binary));
             let source = fs::read_to_string(&file).expect("the binary's source");
             assert!(source.contains(&format!("fn {}(", left.test)), "{left}");
+        }
+    }
+
+    #[test]
+    fn what_is_usual_exists() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+        for binary in USUAL {
+            assert!(tests.join(format!("{binary}.rs")).exists(), "{binary}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::test::{guest, modules};
 use crate::workspace::Workspace;
 
 /// Puts together what is the same for every kernel.
-pub(crate) fn prepare(workspace: &Workspace, built: &Built) -> Result<()> {
+pub(crate) fn prepare(workspace: &Workspace, built: &Built, thorough: bool) -> Result<()> {
     let root = root(workspace);
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("remove {}", root.display()))?;
@@ -28,7 +28,7 @@ pub(crate) fn prepare(workspace: &Workspace, built: &Built) -> Result<()> {
     let ip = shell::which("ip").context("no `ip` on this host")?;
     copy(&ip.canonicalize()?, &root.join("sbin/ip"))?;
     libraries(&ip, &root)?;
-    programs(built, &root)
+    programs(built, &root, thorough)
 }
 
 /// Adds the kernel's modules and returns the archive that QEMU loads.
@@ -43,9 +43,9 @@ fn root(workspace: &Workspace) -> PathBuf {
 }
 
 /// The tests of the tiers that need a kernel, and what they start.
-fn programs(built: &Built, root: &Path) -> Result<()> {
+fn programs(built: &Built, root: &Path, thorough: bool) -> Result<()> {
     let mut order = String::new();
-    for test in built.tests.iter().filter(|test| guest::runs(test)) {
+    for test in built.tests.iter().filter(|test| guest::runs(test, thorough)) {
         place(&test.path, &root.join("tests").join(&test.name), root)?;
         order += &format!("{} {}\n", test.name, guest::arguments(&test.name));
     }

@@ -38,8 +38,8 @@ pub(crate) struct Options {
     /// Only this tier; may be given more than once. Default: all.
     #[arg(long = "tier", value_enum)]
     pub(crate) tiers: Vec<Tier>,
-    /// In the virtual machine only this kernel, as `6.12`; may be given more
-    /// than once. Default: every one below target/vm.
+    /// In the virtual machine this kernel, as `6.12`; may be given more than
+    /// once. Default: the oldest below target/vm, or with --long every one.
     #[arg(long = "kernel", value_parser = kernels::parse_version)]
     pub(crate) kernels: Vec<Version>,
     /// Only test binaries whose name contains this; may be given more than
@@ -50,7 +50,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = FUZZ_SECONDS)]
     pub(crate) fuzz_seconds: u32,
     /// The flood of denied packets lasts 60 s instead of 10 s, in front of a
-    /// daemon built with `--release` whose use of the processor is judged.
+    /// daemon built with `--release` whose use of the processor is judged, and
+    /// the virtual machine runs every test on every kernel.
     #[arg(long)]
     pub(crate) long: bool,
 }
@@ -66,13 +67,18 @@ impl Options {
             long: false,
         }
     }
+
+    /// Whether the virtual machine runs everything that it can.
+    fn thorough(&self) -> bool {
+        self.long || !self.only.is_empty()
+    }
 }
 
 /// Runs the tiers; the exit code says whether all of them passed.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let tiers = Tier::chosen(&options.tiers);
     refuse_without_root(&tiers)?;
-    prepare(workspace, &tiers)?;
+    prepare(workspace, &tiers, options.long || !options.kernels.is_empty())?;
     let mut built = binaries::build(workspace)?;
     built.keep_only(&options.only);
     if options.long {
@@ -102,11 +108,11 @@ fn refuse_without_root(tiers: &[Tier]) -> Result<()> {
 }
 
 /// The pure tier needs no eBPF toolchain; every other one does, or the test tools.
-fn prepare(workspace: &Workspace, tiers: &[Tier]) -> Result<()> {
+fn prepare(workspace: &Workspace, tiers: &[Tier], every_kernel: bool) -> Result<()> {
     if tiers == [Tier::Pure] {
         return Ok(());
     }
-    let toolchain = setup::ensure(workspace, &setup::Options { tests: true })?;
+    let toolchain = setup::ensure(workspace, &setup::Options { tests: true, every_kernel })?;
     build::kernel_programs(workspace, &toolchain)?;
     Ok(())
 }
@@ -125,7 +131,7 @@ fn run_tier(
         Ok(Row { place, outcome, seconds: started.elapsed().as_secs_f64() })
     };
     match tier {
-        Tier::Vm => vm::kernels(workspace, built, &options.kernels)?
+        Tier::Vm => vm::kernels(workspace, built, &options.kernels, options.thorough())?
             .iter()
             .map(|kernel| row(vm::place(kernel), &|| vm::run(workspace, kernel)))
             .collect(),

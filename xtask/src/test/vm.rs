@@ -18,12 +18,13 @@ use crate::workspace::Workspace;
 /// Longest time for everything in the guest.
 const SECONDS: u32 = 1500;
 
-/// The kernels to run the tests on, all for none `asked`; the guest's root file
-/// system is ready for them.
+/// The kernels to run the tests on: those `asked` for, or all when `thorough`,
+/// else the oldest. The guest's root file system is ready for them.
 pub(crate) fn kernels(
     workspace: &Workspace,
     built: &Built,
     asked: &[Version],
+    thorough: bool,
 ) -> Result<Vec<Kernel>> {
     let found = kernels::found(workspace);
     let known: Vec<String> = found.iter().map(|kernel| kernel.version.to_string()).collect();
@@ -32,9 +33,13 @@ pub(crate) fn kernels(
             bail!("no kernel {version} below target/vm\nhint: there are {}", known.join(", "));
         }
     }
-    initramfs::prepare(workspace, built)?;
+    initramfs::prepare(workspace, built, thorough)?;
+    let oldest = found.iter().map(|kernel| kernel.version).min();
     let mut chosen = found;
-    chosen.retain(|kernel| asked.is_empty() || asked.contains(&kernel.version));
+    chosen.retain(|kernel| match asked {
+        [] => thorough || Some(kernel.version) == oldest,
+        asked => asked.contains(&kernel.version),
+    });
     Ok(chosen)
 }
 
