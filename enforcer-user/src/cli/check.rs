@@ -35,7 +35,11 @@ pub struct Options {
 pub fn run(options: &Options, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
     match (check(options), options.json) {
         (Ok((inventory, plan)), false) => {
-            writeln!(out, "{}", summary(&inventory, &plan)).map(|()| VALID)
+            writeln!(out, "{}", summary(&inventory, &plan))?;
+            if !options.policies.is_empty() {
+                writeln!(out, "not looked up: credentials that a rule names, other agents' files")?;
+            }
+            Ok(VALID)
         }
         (Ok((inventory, plan)), true) => {
             let report = json!({ "valid": true, "numbers": numbers(&inventory, &plan) });

@@ -157,7 +157,7 @@ fn refused(socket: &Path, error: &io::Error) -> Failure {
 
 fn no_daemon(message: String) -> Failure {
     Failure::new(Code::NoDaemon, message)
-        .hint("is `enforcer run` up? the kernel goes on enforcing without it")
+        .hint("is `enforcer run` up? without it what is pinned goes on enforcing, if anything is: `enforcer doctor`")
 }
 
 #[cfg(test)]

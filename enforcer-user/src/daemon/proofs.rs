@@ -50,18 +50,17 @@ impl Proofs {
         }
     }
 
-    /// Forgets when things were proved, so that all is proved anew at once;
-    /// until then what was found out still holds.
+    /// Cgroups whose proof is missing or from `before`.
     pub(super) fn due(&self, before: Instant) -> Vec<Cgroup> {
-        let due = |proof: &Proof| proof.at.is_none_or(|at| at <= before);
         let state = self.read();
-        state.cgroups.values().filter(|(_, p)| due(p)).map(|(c, _)| c.clone()).collect()
+        state.cgroups.values().filter(|(_, p)| p.is_due(before)).map(|(c, _)| c.clone()).collect()
     }
 
-    /// Whether the denial of unassigned cgroups is still to be proved.
-    pub(super) fn unassigned_due(&self) -> bool {
+    /// Whether the denial of unassigned cgroups is to be proved: never was, came
+    /// out badly, or was proved `before`.
+    pub(super) fn unassigned_due(&self, before: Instant) -> bool {
         let state = self.read();
-        state.unassigned.at.is_none() || state.unassigned.problem.is_some()
+        state.unassigned.problem.is_some() || state.unassigned.is_due(before)
     }
 
     /// Notes how a cgroup's proof came out.
@@ -116,6 +115,10 @@ impl Proofs {
 // === impl Proof ===
 
 impl Proof {
+    fn is_due(&self, before: Instant) -> bool {
+        self.at.is_none_or(|at| at <= before)
+    }
+
     fn missing(&self) -> Option<String> {
         match (self.at, &self.problem) {
             (_, Some(problem)) => Some(problem.clone()),
@@ -174,6 +177,17 @@ mod tests {
         proofs.expect(std::slice::from_ref(&anew));
         assert!(!proofs.verified(&a.agent));
         assert_eq!(proofs.due(Instant::now()), [anew]);
+    }
+
+    #[test]
+    fn every_proof_is_renewed_before_it_is_stale() {
+        let long_ago = Instant::now();
+        let (proofs, a) = proved();
+        assert_eq!((proofs.due(long_ago), proofs.unassigned_due(long_ago)), (vec![], false));
+        // As it will be in a minute.
+        let later = Instant::now() + RENEW;
+        assert_eq!((proofs.due(later), proofs.unassigned_due(later)), (vec![a], true));
+        assert!(RENEW * 2 < STALE, "one round may be late");
     }
 
     #[test]

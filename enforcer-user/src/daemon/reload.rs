@@ -10,8 +10,10 @@ use tokio::task::spawn_blocking;
 use super::binding::rebind;
 use super::core::Core;
 use super::{disconnect, holds};
+use crate::act::secret::resolve;
 use crate::agents::{Of, Watch};
 use crate::events::{Event, EventKind};
+use crate::policy::Inventory;
 
 /// Editors write in several steps; so long there must have been none.
 const QUIET: Duration = Duration::from_millis(300);
@@ -78,9 +80,20 @@ pub(super) fn put_in_force(core: &Core, generation: u32) {
         core.publish(Event::now(EventKind::Daemon, problem));
     }
     disconnect::denied(core, before);
+    unreadable_secrets(core, inventory);
     let count = inventory.policies.len();
     let message = format!("generation {generation} is in force: {count} policies");
     core.publish(Event { policy_generation: generation, ..Event::now(EventKind::Policy, message) });
+}
+
+/// Says which credentials could not be revoked: better known now than then.
+fn unreadable_secrets(core: &Core, inventory: &Inventory) {
+    for credential in &inventory.credentials {
+        if let Err(error) = resolve(&credential.secret) {
+            let message = format!("credential {} could not be revoked: {error}", credential.id);
+            core.publish(Event::now(EventKind::Daemon, message));
+        }
+    }
 }
 
 /// Tells everybody that the files were refused.

@@ -37,11 +37,11 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
 }
 
 async fn round(core: &Arc<Core>, prober: &mut Prober) {
-    if core.proofs.unassigned_due() {
+    let before = Instant::now().checked_sub(RENEW).unwrap_or_else(Instant::now);
+    if core.proofs.unassigned_due(before) {
         let problem = unassigned(core, prober).await;
         core.proofs.note_unassigned(problem);
     }
-    let before = Instant::now().checked_sub(RENEW).unwrap_or_else(Instant::now);
     for cgroup in core.proofs.due(before) {
         let problem = prove(core, prober, &cgroup).await;
         if let Some(problem) = &problem {

@@ -59,6 +59,9 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
         return Err(Failure::host("run: only root can enforce").hint("start it as root"));
     }
     let settings = Settings::load(config).map_err(|e| Failure::invalid(e.to_string()))?;
+    if !settings.resolvers.is_empty() {
+        tracing::warn!("`resolvers` are for rules with names, which this version refuses: unused");
+    }
     host::harden();
     let state = host::lock_state(&settings).map_err(Failure::failed)?;
     let pins = host::lock_pins(&settings).map_err(Failure::failed)?;

@@ -25,7 +25,10 @@ const MISSED_NS: u64 = 500_000_000;
 #[derive(Default)]
 struct Memory {
     losses: Losses,
-    ready: bool,
+    /// Whether the service manager has been told that we are ready: once.
+    announced: bool,
+    /// Whether enforcement was verified at the last look.
+    verified: bool,
 }
 
 /// Ticks without end.
@@ -34,7 +37,7 @@ struct Memory {
 /// A look at the kernel panicked.
 pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
     let losses = Losses::now(&core).unwrap_or_default();
-    let mut memory = Memory { losses, ready: false };
+    let mut memory = Memory { losses, ..Memory::default() };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -109,6 +112,14 @@ fn alarm(agent: &str, ktime_ns: u64) -> Event {
     }
 }
 
+/// What a change of readiness is about.
+fn news(missing: &[String]) -> String {
+    match missing {
+        [] => "ready: every agent's enforcement is verified".to_owned(),
+        missing => format!("not ready any more: {}", missing.join("; ")),
+    }
+}
+
 /// The watchdog is fed only from here, where a hung daemon does not come by.
 fn tell_service_manager(core: &Core, memory: &mut Memory) {
     let missing = core.not_ready();
@@ -117,10 +128,13 @@ fn tell_service_manager(core: &Core, memory: &mut Memory) {
         Some(first) => format!("not ready: {first}"),
     };
     let mut states = vec![NotifyState::Watchdog, NotifyState::Status(&status)];
-    if missing.is_empty() && !memory.ready {
-        memory.ready = true;
+    if missing.is_empty() && !memory.announced {
+        memory.announced = true;
         states.push(NotifyState::Ready);
-        core.publish(Event::now(EventKind::Daemon, "ready: every agent's enforcement is verified"));
+    }
+    if missing.is_empty() != memory.verified {
+        memory.verified = missing.is_empty();
+        core.publish(Event::now(EventKind::Daemon, news(&missing)));
     }
     if let Err(error) = sd_notify::notify(&states) {
         tracing::debug!("tell the service manager: {error}");
