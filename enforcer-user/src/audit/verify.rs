@@ -18,8 +18,7 @@ pub struct Verified {
     pub first: Option<OffsetDateTime>,
     /// When the last one was written.
     pub last: Option<OffsetDateTime>,
-    /// The entry the checkpoint names; `None` without a checkpoint, and then a
-    /// cut at the end cannot be seen.
+    /// The entry the checkpoint names; `None` for an empty log, which has none.
     pub checkpoint: Option<u64>,
     /// The last line is not finished: being written, or left by a crash and
     /// repaired at the next start.
@@ -82,6 +81,22 @@ pub enum VerifyError {
         /// What is wrong with it.
         what: Flaw,
     },
+    /// The checkpoint is missing, so a cut at the end could not be seen.
+    #[error("{} is missing: the log's end cannot be proved", path.display())]
+    NoCheckpoint {
+        /// Where the checkpoint should be.
+        path: PathBuf,
+    },
+    /// The chain holds, and says itself that the log was damaged before.
+    #[error("{}:{line}: on record: {message}", path.display())]
+    OnRecord {
+        /// The log.
+        path: PathBuf,
+        /// The line of the first such entry.
+        line: u64,
+        /// What it says.
+        message: String,
+    },
     /// The end is missing.
     #[error(
         "{}:{line}: the end is missing: the checkpoint names entry {checkpoint}, the log ends at {last}",
@@ -108,6 +123,7 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     let read = |source| VerifyError::Read { path: path.into(), source };
     let mut log = BufReader::new(File::open(path).map_err(read)?);
     let (mut link, mut line) = (Link::default(), Vec::new());
+    let mut on_record = None;
     let checkpoint = head.as_ref().map(|head| head.seq);
     let mut verified =
         Verified { entries: 0, first: None, last: None, checkpoint, unfinished: false };
@@ -121,6 +137,10 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
         let entry = check_line(&line, &link).map_err(broken)?;
         against(&entry, head.as_ref()).map_err(broken)?;
         link = entry.link();
+        if on_record.is_none() && records_damage(&entry) {
+            let message = entry.event["message"].as_str().unwrap_or_default().to_owned();
+            on_record = Some(VerifyError::OnRecord { path: path.into(), line: at, message });
+        }
         verified.entries += 1;
         verified.first.get_or_insert(entry.time);
         verified.last = Some(entry.time);
@@ -131,8 +151,14 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
             let (line, last) = (verified.entries, link.seq);
             Err(VerifyError::Cut { path: path.into(), line, checkpoint, last })
         }
-        _ => Ok(verified),
+        None if verified.entries > 0 => Err(VerifyError::NoCheckpoint { path: head_path }),
+        _ => on_record.map_or(Ok(verified), Err),
     }
+}
+
+/// What a daemon writes that has found its log cut, rewritten or broken.
+fn records_damage(entry: &Entry) -> bool {
+    matches!(entry.event["reason"].as_str(), Some("audit-cut" | "audit-damaged"))
 }
 
 /// The entry, when it follows `link` and is spelled exactly as it was written.

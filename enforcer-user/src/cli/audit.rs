@@ -87,7 +87,7 @@ fn render(log: &Path, verified: &Verified) -> String {
     };
     let checkpoint = match verified.checkpoint {
         Some(entry) => format!("entry {entry}"),
-        None => "none: a cut at the end cannot be seen".to_owned(),
+        None => "none yet".to_owned(),
     };
     let mut rows = vec![
         ("valid", format!("{entries}, each bound to the one before")),
@@ -108,6 +108,12 @@ fn broken(error: VerifyError) -> Failure {
     let failure = Failure::failed(error.to_string());
     match error {
         VerifyError::Read { .. } => failure.hint("`enforcer run` begins it, below `state_dir`"),
+        VerifyError::NoCheckpoint { .. } => {
+            failure.hint("entries that are there are proved; whether there were more is not")
+        }
+        VerifyError::OnRecord { .. } => failure.hint(
+            "what follows is proved; keep log and checkpoint, and move them away to begin anew",
+        ),
         VerifyError::Broken { .. } | VerifyError::Cut { .. } => failure.hint(
             "keep the file as it is; entries before this line are proved, those after it are not",
         ),

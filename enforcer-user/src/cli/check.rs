@@ -37,7 +37,7 @@ pub fn run(options: &Options, out: &mut impl Write, err: &mut impl Write) -> io:
         (Ok((inventory, plan)), false) => {
             writeln!(out, "{}", summary(&inventory, &plan))?;
             if !options.policies.is_empty() {
-                writeln!(out, "not looked up: credentials that a rule names, other agents' files")?;
+                writeln!(err, "not looked up: credentials that a rule names, other agents' files")?;
             }
             Ok(VALID)
         }
