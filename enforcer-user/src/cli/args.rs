@@ -93,7 +93,7 @@ Examples:
     /// Make the daemon read its files anew
     ///
     /// A file with an error changes nothing: the policies in force stay in force.
-    Reload,
+    Reload(OutputArgs),
     /// Remove all enforcement, on purpose
     Detach(DetachArgs),
     /// Wait until every agent's enforcement is verified

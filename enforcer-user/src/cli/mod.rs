@@ -58,7 +58,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Release(args) => orders::release(config, args),
         Command::Revoke(args) => orders::revoke(config, args),
         Command::Audit { command } => audit::run(config, &command),
-        Command::Reload => orders::reload(config),
+        Command::Reload(output) => orders::reload(config, output),
         Command::Detach(args) => detach::run(config, &args),
         Command::WaitReady(args) => wait_ready::run(config, &args),
         Command::Completions { shell } => packaging::completions(shell),

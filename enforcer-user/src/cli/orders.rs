@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::client::{self, Client};
 use crate::cli::failure::Failure;
-use crate::cli::output::print;
+use crate::cli::output::OutputArgs;
 use crate::cli::settings;
 use crate::daemon::protocol::{Reply, Request};
 
@@ -19,6 +19,8 @@ pub(crate) struct QuarantineArgs {
     /// Why, for the audit trail
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Of `enforcer release`.
@@ -26,6 +28,8 @@ pub(crate) struct QuarantineArgs {
 pub(crate) struct ReleaseArgs {
     /// The agent
     agent: String,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Of `enforcer revoke`.
@@ -37,28 +41,33 @@ pub(crate) struct RevokeArgs {
     /// Why, for the audit trail
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(crate) fn quarantine(config: Option<&Path>, args: QuarantineArgs) -> Result<(), Failure> {
-    order(config, &Request::Quarantine { agent: args.agent, reason: args.reason })
+    let request = Request::Quarantine { agent: args.agent, reason: args.reason };
+    order(config, &request, args.output)
 }
 
 pub(crate) fn release(config: Option<&Path>, args: ReleaseArgs) -> Result<(), Failure> {
-    order(config, &Request::Release { agent: args.agent })
+    order(config, &Request::Release { agent: args.agent }, args.output)
 }
 
 pub(crate) fn revoke(config: Option<&Path>, args: RevokeArgs) -> Result<(), Failure> {
-    order(config, &Request::Revoke { credential: args.credential, reason: args.reason })
+    let request = Request::Revoke { credential: args.credential, reason: args.reason };
+    order(config, &request, args.output)
 }
 
-pub(crate) fn reload(config: Option<&Path>) -> Result<(), Failure> {
-    order(config, &Request::Reload)
+pub(crate) fn reload(config: Option<&Path>, output: OutputArgs) -> Result<(), Failure> {
+    order(config, &Request::Reload, output)
 }
 
-fn order(config: Option<&Path>, request: &Request) -> Result<(), Failure> {
+fn order(config: Option<&Path>, request: &Request, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     let reply = Client::connect(&settings.control_socket)?.ask(request)?;
-    print(&outcome(&reply)?)
+    let outcome = outcome(&reply)?;
+    output.print(&reply, |_| outcome)
 }
 
 /// What to tell people about an order that was carried out.
