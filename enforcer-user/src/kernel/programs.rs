@@ -124,7 +124,7 @@ impl Programs {
     }
 
     fn load_unlisted(&mut self, maps: &Path) {
-        let object = Unlisted::relocate(BPF_OBJECT, maps);
+        let object = Unlisted::relocate(BPF_OBJECT, maps, &MAPS);
         for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::WhereThereIs) {
             let loaded = object.as_ref().map_err(ToString::to_string).and_then(|o| {
                 o.load(hookup.program, hookup.attach_type).map_err(|e| e.to_string())

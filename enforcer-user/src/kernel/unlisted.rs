@@ -9,7 +9,6 @@ use std::path::Path;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{Object, ParseError};
 
-use super::programs::MAPS;
 use super::sys;
 
 /// Why such a program is not in the kernel.
@@ -35,13 +34,17 @@ pub(crate) struct Unlisted {
 // === impl Unlisted ===
 
 impl Unlisted {
-    /// Parses `object`; its maps are those pinned in `maps`. One that is not
-    /// pinned (the programs' log) gets no descriptor, and a program that uses
+    /// Parses `object`; its maps are those pinned in `maps` by one of these
+    /// `names`. One that is not pinned (the programs' log) gets no descriptor, and a program that uses
     /// it is refused by the kernel.
-    pub(crate) fn relocate(object: &[u8], maps: &Path) -> Result<Self, UnlistedError> {
+    pub(crate) fn relocate(
+        object: &[u8],
+        maps: &Path,
+        names: &[&str],
+    ) -> Result<Self, UnlistedError> {
         let mut object = Object::parse(object)?;
         let mut open: HashMap<String, OwnedFd> = HashMap::new();
-        for name in object.maps.keys().filter(|name| MAPS.contains(&name.as_str())) {
+        for name in object.maps.keys().filter(|name| names.contains(&name.as_str())) {
             if let Some(fd) = sys::open_pin(&maps.join(name))? {
                 open.insert(name.clone(), fd);
             }
