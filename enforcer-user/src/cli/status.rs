@@ -32,8 +32,16 @@ fn render(status: &Status, now: OffsetDateTime) -> String {
         ("version", plain(&status.version)),
     ];
     rows.extend(status.not_ready.iter().map(|why| ("not ready", plain(why))));
-    rows.extend(status.reload_error.iter().map(|why| ("last reload", plain(why))));
+    rows.extend(status.reload_error.iter().map(|why| ("last reload", first_line(why))));
     pairs(&rows)
+}
+
+/// An error with its source lines is `enforcer check`'s to show.
+fn first_line(error: &str) -> String {
+    match error.split_once('\n') {
+        Some((first, _)) => format!("{} (`enforcer check` shows where)", plain(first)),
+        None => plain(error),
+    }
 }
 
 fn state(status: &Status) -> String {
