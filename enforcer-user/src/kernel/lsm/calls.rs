@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
-use crate::kernel::sys::{BPF_LINK_CREATE, BPF_PROG_LOAD, bpf, fd_of};
+use crate::kernel::sys::{BPF_LINK_CREATE, BPF_PROG_LOAD, LinkCreate, ProgLoad, bpf, fd_of};
 
 /// Of `enum bpf_cmd`.
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
@@ -15,14 +15,6 @@ const ATTACH_LSM: u32 = 27;
 /// A command that takes nothing.
 pub(crate) fn command(command: u32) -> io::Result<()> {
     bpf(command.into(), &mut 0_u64).map(|_| ())
-}
-
-#[repr(C)]
-struct LinkCreate {
-    prog_fd: u32,
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
 }
 
 /// Attaches a program to the hook or tracepoint it was loaded for.
@@ -58,30 +50,6 @@ pub(crate) fn map_update<K: aya::Pod, V: aya::Pod>(
         flags: 0,
     };
     bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(|_| ())
-}
-
-/// `union bpf_attr` for `BPF_PROG_LOAD`, to the type a program attaches to.
-#[repr(C)]
-#[derive(Default)]
-struct ProgLoad {
-    prog_type: u32,
-    insn_cnt: u32,
-    insns: u64,
-    license: u64,
-    log: [u32; 4],
-    kern_version: u32,
-    prog_flags: u32,
-    prog_name: [u8; 16],
-    prog_ifindex: u32,
-    expected_attach_type: u32,
-    prog_btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_cnt: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_cnt: u32,
-    attach_btf_id: u32,
 }
 
 /// Loads a program of a few instructions for the hook whose function has this
