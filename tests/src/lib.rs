@@ -8,6 +8,7 @@ pub mod bench;
 pub mod binaries;
 pub mod capture;
 pub mod cgroup;
+pub mod crippled;
 pub mod daemon;
 pub mod forge;
 pub mod http;

@@ -23,6 +23,7 @@ mod apply;
 mod agents;
 mod resets;
 mod explain;
+mod trial;
 
 pub use agents::{Occupancy, QuarantineState, monotonic_ns};
 pub use counters::AgentCounters;
@@ -30,8 +31,11 @@ pub use error::KernelError;
 pub use explain::{Explanation, Pins};
 pub use lsm::{LayerState, Probe, probe as probe_lsm};
 pub use mount::cgroup2_mount;
+#[cfg(test)]
+pub(crate) use programs::HOOKUPS;
 pub use programs::embedded;
 pub use resets::Resets;
 pub use rings::{ProgramLog, Rings};
 pub use state::{Kernel, Paths, Start, detach};
 pub use sys::cgroup_id;
+pub use trial::{try_program, try_tracepoint};

@@ -16,13 +16,9 @@ const BPFFS: &str = "/sys/fs/bpf";
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 /// Without these no program loads.
 const NEEDED: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
-/// Without these `exec` cannot take them from an agent or change its user.
-const FOR_EXEC: [Capability; 4] =
-    [Capability::CAP_SETPCAP, Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_KILL];
 
 pub(super) fn checks(bpf_dir: &Path) -> impl Iterator<Item = Check> {
-    [version(), btf(), cgroup2(), bpffs(bpf_dir), jit(), capabilities(), exec_capabilities()]
-        .into_iter()
+    [version(), btf(), cgroup2(), bpffs(bpf_dir), jit(), capabilities()].into_iter()
 }
 
 fn version() -> Check {
@@ -57,7 +53,10 @@ fn cgroup2() -> Check {
         Ok(mount) => Check::ok("cgroup v2", format!("mounted at {}", mount.display())),
         Err(error) => Check::missing("cgroup v2", error.to_string())
             .cost("agents cannot be told from each other")
-            .remedy("mount -t cgroup2 cgroup2 /sys/fs/cgroup"),
+            .remedy(
+                "start the host with `systemd.unified_cgroup_hierarchy=1`; or, beside version 1: \
+                 mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
+            ),
     }
 }
 
@@ -100,20 +99,7 @@ fn capabilities() -> Check {
     }
 }
 
-fn exec_capabilities() -> Check {
-    match lacking(&FOR_EXEC) {
-        lacking if lacking.is_empty() => {
-            Check::ok("capabilities for `exec`", "this process may start agents")
-        }
-        lacking => {
-            Check::degraded("capabilities for `exec`", format!("this process lacks {lacking}"))
-                .cost("`enforcer exec` cannot change the user or empty the bounding set")
-                .remedy("run as root")
-        }
-    }
-}
-
-fn lacking(wanted: &[Capability]) -> String {
+pub(super) fn lacking(wanted: &[Capability]) -> String {
     let has = caps::read(None, CapSet::Effective).unwrap_or_default();
     let names = wanted.iter().filter(|c| !has.contains(c)).map(ToString::to_string);
     names.collect::<Vec<_>>().join(", ")

@@ -12,8 +12,9 @@ use crate::cli::settings;
 use crate::config::Settings;
 
 mod host;
-mod kernel;
-mod load;
+mod programs;
+mod layers;
+mod exec;
 mod report;
 
 /// One thing that enforcement stands on.
@@ -79,7 +80,8 @@ impl Check {
 /// Settings only say where the pins are to be; without them the defaults do.
 pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::load(settings::path(config)).unwrap_or_default();
-    let checks: Vec<_> = host::checks(&settings.bpf_dir).chain(kernel::checks()).collect();
+    let host = host::checks(&settings.bpf_dir).chain(programs::checks());
+    let checks: Vec<_> = host.chain(layers::checks()).chain(exec::checks()).collect();
     let can_enforce = checks.iter().all(|check| check.state != State::Missing);
     let report = Report { can_enforce, checks: &checks };
     output.print(&report, |width| report::render(&checks, can_enforce, width))?;

@@ -68,7 +68,7 @@ impl Fence {
         let mut territory =
             Territory::around(Path::new("/"), &forbidden(settings, config, &mounts));
         territory.open.extend(own.map(Path::to_owned));
-        let mut warnings = lacking(version());
+        let mut warnings = not_fenced_here();
         warnings.extend(territory.closed.iter().map(|folder| {
             format!(
                 "CMD can make no files in {} itself: files of the enforcer are below it",
@@ -87,6 +87,11 @@ fn version() -> c_int {
         libc::syscall(libc::SYS_landlock_create_ruleset, ptr::null::<u8>(), 0_usize, ask)
     };
     c_int::try_from(answer).unwrap_or_default().max(0)
+}
+
+/// What this kernel's Landlock leaves open, one sentence each.
+pub(in crate::cli) fn not_fenced_here() -> Vec<String> {
+    lacking(version())
 }
 
 fn lacking(version: c_int) -> Vec<String> {

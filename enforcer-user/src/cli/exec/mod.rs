@@ -38,6 +38,7 @@ mod tests;
 
 use child::Confinement;
 use fence::Fence;
+pub(super) use fence::not_fenced_here;
 use filter::Filter;
 use identity::Identity;
 use image::Image;
