@@ -85,26 +85,6 @@ pub fn parse_answer_into(packet: &impl Packet, flow: &mut Flow) -> Result<(), Re
     parse_end::<SOURCE>(packet, flow)
 }
 
-/// TCP's ACK flag, in the fourteenth byte of its header (RFC 9293 section 3.1).
-const TCP_FLAGS: u32 = 13;
-const TCP_ACK: u8 = 0x10;
-
-/// Whether a packet is TCP that acknowledges something: it goes on with a
-/// connection, and what the agent sent on it was judged. A cheap look that follows
-/// no options or extension headers; a packet that has them is not recognised.
-#[inline(always)]
-pub fn continues_tcp(packet: &impl Packet) -> bool {
-    const PLAIN_IPV4: u8 = 0x45;
-    let transport = match packet.load::<1>(0) {
-        Some([PLAIN_IPV4]) if packet.load::<1>(9) == Some([Protocol::TCP.0]) => IPV4_MIN_HEADER,
-        Some([first]) if first >> 4 == 6 && packet.load::<1>(6) == Some([Protocol::TCP.0]) => {
-            IPV6_HEADER
-        }
-        _ => return false,
-    };
-    packet.load::<1>(transport + TCP_FLAGS).is_some_and(|[flags]| flags & TCP_ACK != 0)
-}
-
 #[inline(always)]
 fn parse_end<const END: bool>(packet: &impl Packet, flow: &mut Flow) -> Result<(), Reason> {
     flow.bytes = packet.len();

@@ -17,7 +17,7 @@ mod flow;
 mod header;
 mod layout;
 mod record;
-mod reset;
+mod tcp;
 mod tripwire;
 mod vocabulary;
 
@@ -31,13 +31,13 @@ pub use decide::{
 };
 pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-pub use header::{Packet, continues_tcp, parse, parse_answer_into, parse_into};
+pub use header::{Packet, parse, parse_answer_into, parse_into};
 pub use layout::{
     AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, InterfaceKey, MAX_DEPTH,
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
     SocketTag, UnixKey, climbs, outcome,
 };
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
-pub use reset::bare_reset;
+pub use tcp::{bare_reset, continues_tcp};
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

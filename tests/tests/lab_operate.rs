@@ -32,6 +32,8 @@ fn a_released_agent_is_let_back_and_trips_again() {
         let count = daemon.events().iter().filter(|event| event["kind"] == kind).count();
         assert_eq!(count, 2, "{kind}");
     }
+    let again = daemon.ok(&["release", "worker"]);
+    assert!(again.contains("was not quarantined"), "{again}");
 }
 
 #[test]

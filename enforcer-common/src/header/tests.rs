@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{
-    EXT_AUTH, EXT_HIP, EXT_MOBILITY, EXT_NONE, EXT_SHIM6, continues_tcp, parse, parse_answer_into,
-};
+use super::{EXT_AUTH, EXT_HIP, EXT_MOBILITY, EXT_NONE, EXT_SHIM6, parse, parse_answer_into};
 use crate::address::Address;
 use crate::flow::{Flow, Protocol};
 use crate::vocabulary::Reason;
@@ -259,21 +257,4 @@ fn an_answer_goes_where_the_packet_came_from() {
             if packet[0] >> 4 == 4 { Address::v4([10, 0, 0, 1]) } else { Address([0xfd; 16]) };
         assert_eq!((flow.destination, flow.port), (from, 0x1234));
     }
-}
-
-#[test]
-fn only_tcp_that_acknowledges_goes_on_with_a_connection() {
-    let segment = |flags| [&PORTS[..], &[0, 0, 0, 0, 0x50, flags, 0, 0]].concat();
-    let (syn, ack) = (0x02, 0x10);
-    for (protocol, flags, wanted) in
-        [(6, ack, true), (6, syn | ack, true), (6, syn, false), (6, 0x04, false), (17, ack, false)]
-    {
-        for packet in [v4(protocol, &[], &segment(flags)), v6(&[], protocol, &segment(flags))] {
-            assert_eq!(continues_tcp(&packet.as_slice()), wanted, "{protocol} {flags:#x}");
-        }
-    }
-    // Options and extension headers are not followed: such a packet is judged.
-    assert!(!continues_tcp(&v4(6, &[1; 4], &segment(ack)).as_slice()));
-    assert!(!continues_tcp(&v6(&[(DESTINATION, 8)], 6, &segment(ack)).as_slice()));
-    assert!(!continues_tcp(&v4(6, &[], &PORTS).as_slice()), "it ends before its flags");
 }

@@ -11,13 +11,16 @@ use crate::cli::output::OutputArgs;
 use crate::cli::settings;
 use crate::daemon::protocol::{Reply, Request};
 
+/// Bytes; enough for a sentence and the number of a ticket.
+const LONGEST_REASON: usize = 500;
+
 /// Of `enforcer quarantine`.
 #[derive(Args, Debug)]
 pub(crate) struct QuarantineArgs {
     /// The agent
     agent: String,
-    /// Why, for the audit trail
-    #[arg(long)]
+    /// Why, for the audit trail: one line
+    #[arg(long, value_parser = reason)]
     reason: String,
     #[command(flatten)]
     output: OutputArgs,
@@ -38,11 +41,23 @@ pub(crate) struct ReleaseArgs {
 pub(crate) struct RevokeArgs {
     /// The credential's id
     credential: String,
-    /// Why, for the audit trail
-    #[arg(long)]
+    /// Why, for the audit trail: one line
+    #[arg(long, value_parser = reason)]
     reason: String,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What somebody else can make sense of later.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("say why, in a few words".to_owned());
+    }
+    if text.len() > LONGEST_REASON || text.contains(char::is_control) {
+        return Err(format!("one line of at most {LONGEST_REASON} bytes"));
+    }
+    Ok(text.to_owned())
 }
 
 pub(crate) fn quarantine(config: Option<&Path>, args: QuarantineArgs) -> Result<(), Failure> {
@@ -81,5 +96,18 @@ pub(crate) fn outcome(reply: &Reply) -> Result<String, Failure> {
         | Reply::Rule { .. }
         | Reply::Adopted(_)
         | Reply::Failed { .. } => Err(client::unexpected(reply)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_that_says_something() {
+        assert_eq!(reason(" seen in a log "), Ok("seen in a log".to_owned()));
+        for useless in ["", "  ", "two\nlines", &"x".repeat(501)] {
+            assert!(reason(useless).is_err(), "{useless:?}");
+        }
     }
 }

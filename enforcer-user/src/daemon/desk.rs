@@ -79,7 +79,10 @@ fn quarantine(core: &Core, agent: &str, reason: &str) -> Reply {
 fn release(core: &Core, agent: &str) -> Reply {
     let Some(name) = known(core, agent) else { return no_agent(agent) };
     match holds::release(core, &name) {
-        Ok(()) => done(format!("agent {agent} is released")),
+        Ok(true) => done(format!("agent {agent} is released")),
+        Ok(false) => {
+            done(format!("agent {agent} was not quarantined; what it has done so far is forgiven"))
+        }
         Err(message) => failed(message),
     }
 }

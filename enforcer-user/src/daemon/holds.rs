@@ -64,13 +64,15 @@ pub(super) fn quarantine(
 }
 
 /// Lets an agent back; on disk first, so that no restart cuts it off again.
+/// Whether it was cut off; its violations are forgiven in any case.
 ///
 /// # Errors
 /// No such agent, or the disk refuses; then it stays cut off.
-pub(super) fn release(core: &Core, agent: &AgentName) -> Result<(), String> {
+pub(super) fn release(core: &Core, agent: &AgentName) -> Result<bool, String> {
     core.act.remove_quarantine(agent.as_str()).map_err(|e| e.to_string())?;
     core.correlator().release(agent.as_str());
-    core.kernel.release(agent).map_err(|e| e.to_string())?;
-    core.publish(Event::now(EventKind::Released, "by hand").of(agent.as_str()));
-    Ok(())
+    let was_cut_off = core.kernel.release(agent).map_err(|e| e.to_string())?;
+    let how = if was_cut_off { "by hand" } else { "by hand, though it was not cut off" };
+    core.publish(Event::now(EventKind::Released, how).of(agent.as_str()));
+    Ok(was_cut_off)
 }

@@ -106,19 +106,20 @@ impl Kernel {
         Ok(newly)
     }
 
-    /// Lets an agent back and forgives its violations so far.
+    /// Lets an agent back and forgives its violations so far; `false` if it was
+    /// not cut off.
     ///
     /// # Errors
     /// No such agent.
-    pub fn release(&self, agent: &AgentName) -> Result<(), KernelError> {
+    pub fn release(&self, agent: &AgentName) -> Result<bool, KernelError> {
         let tables = self.lock();
         let unknown = || KernelError::UnknownAgent(agent.as_str().to_owned());
         let slot = tables.slots.get(agent.as_str()).ok_or_else(unknown)?;
         let cell = |offset| tables.maps.states.cell(slot, offset).ok_or_else(unknown);
         let seen = cell(offset_of!(AgentState, violations))?.load(Ordering::SeqCst);
         cell(offset_of!(AgentState, forgiven))?.store(seen, Ordering::SeqCst);
-        cell(offset_of!(AgentState, quarantine))?.store(AgentState::FREE, Ordering::SeqCst);
-        Ok(())
+        let quarantine = cell(offset_of!(AgentState, quarantine))?;
+        Ok(quarantine.swap(AgentState::FREE, Ordering::SeqCst) != AgentState::FREE)
     }
 
     /// Violations of each agent since it has its slot.

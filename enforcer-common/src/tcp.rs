@@ -1,5 +1,5 @@
-//! The one packet of a denied connection that may leave: the TCP reset that the
-//! kernel sends when the daemon destroys a socket, so that the peer sees the end.
+//! What the flags of a TCP segment say, at a glance: no options of IP and no
+//! extension headers are followed, and a packet that has them is not recognised.
 
 use crate::flow::Protocol;
 use crate::header::Packet;
@@ -12,31 +12,45 @@ const IPV6_HEADER: u32 = 40;
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
-/// Whether the packet is a TCP reset and nothing else: RST set, neither SYN nor
-/// FIN, no byte of payload, directly behind an IP header without options or
-/// extensions. What a program could write into it is its options alone.
+/// Where the TCP header of a packet begins that has nothing before it but the
+/// shortest IP header; `None` for all others.
 #[inline(always)]
-pub fn bare_reset(packet: &impl Packet) -> bool {
-    let Some([first]) = packet.load::<1>(0) else { return false };
+fn plain_tcp(packet: &impl Packet) -> Option<u32> {
+    let [first] = packet.load::<1>(0)?;
     let (protocol_at, tcp_at) = match first {
         PLAIN_V4 => (9, IPV4_HEADER),
         _ if first >> 4 == 6 => (6, IPV6_HEADER),
-        _ => return false,
+        _ => return None,
     };
-    let Some([protocol]) = packet.load::<1>(protocol_at) else { return false };
+    let [protocol] = packet.load::<1>(protocol_at)?;
+    if protocol == Protocol::TCP.0 { Some(tcp_at) } else { None }
+}
+
+/// Whether a packet is TCP that acknowledges something: it goes on with a
+/// connection, and what the agent sent on it was judged.
+#[inline(always)]
+pub fn continues_tcp(packet: &impl Packet) -> bool {
+    let Some(tcp_at) = plain_tcp(packet) else { return false };
+    packet.load::<1>(tcp_at + 13).is_some_and(|[flags]| flags & ACK != 0)
+}
+
+/// Whether the packet is a TCP reset and nothing else: RST set, neither SYN nor
+/// FIN, no byte of payload. It is the one packet of a denied connection that may
+/// leave, sent by the kernel when the daemon destroys a socket, so that the peer
+/// sees the end. What a program could write into it is its options alone.
+#[inline(always)]
+pub fn bare_reset(packet: &impl Packet) -> bool {
+    let Some(tcp_at) = plain_tcp(packet) else { return false };
     let Some([offset, flags]) = packet.load::<2>(tcp_at + 12) else { return false };
     let tcp_len = u32::from(offset >> 4) * 4;
-    protocol == Protocol::TCP.0
-        && flags & (RST | SYN | FIN) == RST
-        && packet.len() == tcp_at + tcp_len
+    flags & (RST | SYN | FIN) == RST && packet.len() == tcp_at + tcp_len
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ACK: u8 = 0x10;
 
     /// A TCP segment with `words` of header and `payload` bytes behind it.
     fn tcp(flags: u8, words: u8, payload: usize) -> Vec<u8> {
@@ -96,5 +110,20 @@ mod tests {
             assert!(!is_bare(&whole[..len]), "{len} bytes");
         }
         assert!(!is_bare(&v4(0x45, 6, &tcp(RST, 15, 0)[..20])), "a header longer than the packet");
+    }
+    #[test]
+    fn only_tcp_that_acknowledges_goes_on_with_a_connection() {
+        let flags = [(ACK, true), (SYN | ACK, true), (SYN, false), (RST, false)];
+        for (flags, wanted) in flags {
+            for packet in [v4(0x45, 6, &tcp(flags, 5, 0)), v6(6, &tcp(flags, 5, 9))] {
+                assert_eq!(continues_tcp(&packet.as_slice()), wanted, "{flags:#x}");
+            }
+        }
+        let segment = tcp(ACK, 5, 0);
+        assert!(!continues_tcp(&v4(0x45, 17, &segment).as_slice()), "UDP");
+        assert!(!continues_tcp(&v4(0x46, 6, &segment).as_slice()), "IP options");
+        assert!(!continues_tcp(&v6(60, &segment).as_slice()), "an extension header");
+        let cut = v4(0x45, 6, &segment[..13]);
+        assert!(!continues_tcp(&cut.as_slice()), "it ends before its flags");
     }
 }
