@@ -65,6 +65,20 @@ impl Cap {
         self.unit_cost == 0
     }
 
+    /// Units to charge ahead, so that the next packets need not: what flows in a
+    /// millisecond, at most `most`, and never more than an eighth of the burst. What
+    /// is charged and not used is lost, and is less than a cap can be measured
+    /// to. 0 where that would be less than two.
+    #[inline(always)]
+    pub fn lease(&self, most: u64) -> u64 {
+        if self.is_none() {
+            return 0;
+        }
+        let in_a_millisecond = ((1_000_000 * TICKS_PER_NS) << COST_SHIFT) / self.unit_cost;
+        let units = least(least(in_a_millisecond, most), self.max_units / 8);
+        if units < 2 { 0 } else { units }
+    }
+
     /// Charges `units` at time `now_ns`; `false` refuses and charges nothing.
     #[inline(always)]
     pub fn charge(&self, meter: &impl Meter, now_ns: u64, units: u64) -> bool {
@@ -86,6 +100,12 @@ impl Cap {
         }
         false
     }
+}
+
+/// Not `Ord::min`, which the BPF target makes a call of.
+#[inline(always)]
+const fn least(a: u64, b: u64) -> u64 {
+    if a < b { a } else { b }
 }
 
 #[cfg(test)]

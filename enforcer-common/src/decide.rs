@@ -98,6 +98,12 @@ impl Decision {
         by_policy && self.verdict == Verdict::Deny
     }
 
+    /// Whether a rule allows the flow and nothing is reported of it.
+    #[inline(always)]
+    pub fn is_plain_allow(&self) -> bool {
+        self.reason == Reason::Rule && self.verdict == Verdict::Allow && !self.audited
+    }
+
     /// A denial that no rule names.
     #[inline(always)]
     pub const fn deny(reason: Reason) -> Self {

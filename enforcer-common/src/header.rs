@@ -49,10 +49,11 @@ const EXT_MOBILITY: u8 = 135;
 const EXT_HIP: u8 = 139;
 const EXT_SHIM6: u8 = 140;
 
-/// Which end of a packet a flow names. A constant, so that each program has
-/// only the code for its own.
-const DESTINATION: bool = false;
-const SOURCE: bool = true;
+/// The end of a packet that it goes to. A constant, so that each program has only
+/// the code for its own.
+pub const DESTINATION: bool = false;
+/// The end of a packet that it comes from.
+pub const SOURCE: bool = true;
 
 /// Reads a packet into the flow it belongs to.
 ///

@@ -41,13 +41,24 @@ pub struct Control {
     /// How many rounds of destroying sockets are under way. While it is not
     /// zero, [`bare_reset`](crate::bare_reset) packets pass.
     pub resets: u32,
-    /// Unused, zero.
-    pub reserved: u32,
+    /// Moves when something other than a new generation takes an allowance away:
+    /// a quarantine, or an interface that has another number now. Written after
+    /// the fact that it stands for.
+    pub revocations: u32,
 }
 kernel_abi!(Control, size = 24, {
     abi: u32 = 0, generation: u32 = 4, binding_epoch: u32 = 8, root_level: u32 = 12,
-    resets: u32 = 16, reserved: u32 = 20,
+    resets: u32 = 16, revocations: u32 = 20,
 });
+
+impl Control {
+    /// Names the verdicts in force: one that was found under another number
+    /// is not to be used again.
+    #[inline(always)]
+    pub const fn verdicts(&self) -> u64 {
+        (self.generation as u64) << 32 | self.revocations as u64
+    }
+}
 
 /// One agent's policy in one generation. All zero: no policy, so deny.
 #[repr(C)]

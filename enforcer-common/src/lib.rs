@@ -15,6 +15,8 @@ mod decide;
 mod field;
 mod flow;
 mod header;
+mod glance;
+mod shortcut;
 mod layout;
 mod record;
 mod tcp;
@@ -31,13 +33,15 @@ pub use decide::{
 };
 pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-pub use header::{Packet, parse, parse_answer_into, parse_into};
+pub use glance::{FlowKey, Linear, glance};
+pub use header::{DESTINATION, Packet, SOURCE, parse, parse_answer_into, parse_into};
 pub use layout::{
     AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, InterfaceKey, MAX_DEPTH,
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
     SocketTag, UnixKey, climbs, outcome,
 };
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
+pub use shortcut::{SHORTCUT_KEYS, Shortcut};
 pub use tcp::{bare_reset, continues_tcp};
 pub use tripwire::{Stamps, TRIPWIRE_MAX, Tripwire, WindowStore};
 pub use vocabulary::{Hook, Reason, RecordKind, UnknownCode, Verdict};

@@ -68,3 +68,13 @@ impl Meter for Cell {
         if same { Ok(()) } else { Err(found) }
     }
 }
+
+/// Adds one to a 32-bit field, which wraps.
+///
+/// # Safety
+/// `field` is a field of a map value that this program run has looked up.
+#[inline(always)]
+pub(crate) unsafe fn add_one(field: *mut u32) {
+    // SAFETY: the caller's `field`.
+    unsafe { atomic_xadd::<u32, u32, SEQ_CST>(field, 1) };
+}

@@ -20,6 +20,7 @@ use crate::flow::{Skb, of_call_v4, of_call_v6};
 use crate::guard::{account, current};
 use crate::identity;
 use crate::report;
+use crate::shortcut;
 use crate::tables::KernelTables;
 
 /// Every packet that leaves a socket made below the enforced root.
@@ -67,6 +68,9 @@ pub(crate) fn socket_create(ctx: SockContext) -> i32 {
 #[inline(always)]
 fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    if shortcut::leaves(ctx, &tables.control) {
+        return Verdict::Allow;
+    }
     let sk = full_socket(ctx);
     let slot = packet_slot(ctx, sk, &tables);
     let mut flow = Flow::UNREADABLE;
@@ -74,6 +78,9 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let decision = decide(&tables, Hook::Egress, slot, &flow, read);
     let decision = last_word(ctx, &tables, decision);
     report::tally(Hook::Egress, slot, &flow, &decision);
+    if decision.is_plain_allow() {
+        shortcut::remember(&tables, slot, &flow);
+    }
     if let Some(kind) = report::kind(Hook::Egress, &decision) {
         complain(slot, &decision);
         let mut record = report::record(kind, Hook::Egress, slot, &tables.control, &decision);
@@ -96,6 +103,9 @@ fn judge_arrival(ctx: &SkBuffContext) -> Verdict {
         return Verdict::Allow;
     }
     let Some(tables) = KernelTables::open() else { return Verdict::Deny };
+    if shortcut::arrives(ctx, &tables.control) {
+        return Verdict::Allow;
+    }
     let slot = packet_slot(ctx, full_socket(ctx), &tables);
     let mut flow = Flow::UNREADABLE;
     let read = parse_answer_into(&Skb(ctx), &mut flow);

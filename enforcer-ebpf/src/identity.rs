@@ -91,6 +91,18 @@ pub(crate) unsafe fn slot(
     fresh.slot
 }
 
+/// The slot of a socket that has a tag, and one as young as the bindings. Sockets
+/// that are less than full (`sk_fullsock` of the kernel) have none.
+///
+/// # Safety
+/// `sk` is a non-null socket pointer of this program's context.
+#[inline(always)]
+pub(crate) unsafe fn known(sk: *mut c_void, control: &Control) -> Option<u32> {
+    // SAFETY: the caller's `sk`; a non-null result is a value of this map.
+    let tag = unsafe { found(sk).as_ref() }?;
+    if tag.binding_epoch == control.binding_epoch { Some(tag.slot) } else { None }
+}
+
 /// Writes what the socket's tag says of its maker into a record.
 ///
 /// # Safety

@@ -6,7 +6,7 @@ use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use enforcer_common::{
     AgentEntry, AgentState, Control, Counter, InterfaceKey, NAME_LEN, OUTCOMES, PortList, PortRule,
-    PrefixKey, RecordStats, SocketTag, UnixKey,
+    PrefixKey, RecordStats, Shortcut, SocketTag, UnixKey,
 };
 
 /// Lets the daemon read and write single cells without a system call, so that a
@@ -66,6 +66,11 @@ pub(crate) static UNIX_PATHS: LpmTrie<UnixKey, u32> = LpmTrie::with_max_entries(
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counter> =
     PerCpuArray::with_max_entries(AGENT_SLOTS * OUTCOMES, 0);
+
+/// What each agent was allowed lately, by slot. Writer: `shortcut`. Readers: it,
+/// and the daemon for what passed that way. Preallocated.
+#[map]
+pub(crate) static SHORTCUTS: PerCpuArray<Shortcut> = PerCpuArray::with_max_entries(AGENT_SLOTS, 0);
 
 /// What became of each slot's records. Writer: `report`. Reader: the daemon.
 #[map]

@@ -9,8 +9,8 @@ use enforcer_common::{
     outcome,
 };
 
-use crate::atomic::Cell;
-use crate::maps::{ALARMS, COUNTERS, RECORD_STATS, RECORDS};
+use crate::atomic::{Cell, add_one};
+use crate::maps::{ALARMS, CONTROL, COUNTERS, RECORD_STATS, RECORDS};
 use crate::tables::{KernelTables, state};
 
 /// `BPF_RB_FORCE_WAKEUP`: an alarm must not wait for the daemon's next look.
@@ -234,6 +234,7 @@ pub(crate) fn cut_off(record: &mut Record, state: *mut AgentState) {
     if quarantine.compare_exchange(AgentState::FREE, AgentState::BY_TRIPWIRE).is_err() {
         return;
     }
+    revoke_shortcuts();
     since.set(record.ktime_ns);
     record.kind = RecordKind::Quarantined as u8;
     record.suppressed = 0;
@@ -241,6 +242,14 @@ pub(crate) fn cut_off(record: &mut Record, state: *mut AgentState) {
     if ALARMS.output::<Record>(&*record, FORCE_WAKEUP).is_err() {
         count(record.slot, Fate::Lost);
     }
+}
+
+/// What was allowed to anybody until now is looked up again.
+#[inline(always)]
+fn revoke_shortcuts() {
+    let Some(control) = CONTROL.get_ptr_mut(0) else { return };
+    // SAFETY: a field of a looked-up map value.
+    unsafe { add_one(addr_of_mut!((*control).revocations)) };
 }
 
 #[inline(always)]

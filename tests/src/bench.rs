@@ -2,6 +2,7 @@
 //! daemon, no wire, packets are judged and not sent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use enforcer_common::{Counter, Reason, Verdict};
 use enforcer_user::compile::{Plan, compile};
@@ -64,6 +65,12 @@ impl Bench {
     /// The kernel's verdict on a packet of this process.
     pub fn verdict(&self, packet: &[u8]) -> Verdict {
         self.judge.verdict(packet)
+    }
+
+    /// The verdict on the last of `times` equal packets of one socket of this
+    /// process, and what one of them took.
+    pub fn verdict_of_repeated(&self, packet: &[u8], times: u32) -> (Verdict, Duration) {
+        self.judge.verdict_of_repeated(packet, times)
     }
 
     /// The kernel's verdict on a packet of `segments` packets on the wire.

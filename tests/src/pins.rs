@@ -1,7 +1,7 @@
 //! The kernel's tables as anybody may read them, with the daemon dead or not.
 
 use aya::maps::{Array, Map, MapData, PerCpuArray};
-use enforcer_common::{AgentState, Counter, OUTCOMES, Reason, RecordStats, outcome};
+use enforcer_common::{AgentState, Counter, OUTCOMES, Reason, RecordStats, Shortcut, outcome};
 use enforcer_user::kernel::Pins;
 
 use crate::lab::Lab;
@@ -47,14 +47,29 @@ fn sums(lab: &Lab, agent: Option<&str>, reasons: &[Reason]) -> Vec<(Reason, Coun
     let slot = agent.map_or(0, |agent| slot(lab, agent));
     let sum = |reason| {
         let values = counters.get(&(slot * OUTCOMES + outcome(reason, false)), 0);
-        values.expect("a counter").iter().fold(Counter::default(), |sum, cpu| Counter {
-            packets: sum.packets + cpu.packets,
-            bytes: sum.bytes + cpu.bytes,
-            connections: sum.connections + cpu.connections,
-            sockets: sum.sockets + cpu.sockets,
-        })
+        let sum = values.expect("a counter").iter().fold(Counter::default(), add);
+        if reason == Reason::Rule { add(sum, &short_way(lab, slot)) } else { sum }
     };
     reasons.iter().map(|&reason| (reason, sum(reason))).collect()
+}
+
+/// What a rule allowed and no table was asked for.
+fn short_way(lab: &Lab, slot: u32) -> Counter {
+    let map = Map::PerCpuArray(pinned(lab, "SHORTCUTS"));
+    let shortcuts = PerCpuArray::<_, Shortcut>::try_from(map).expect("an array of shortcuts");
+    let values = shortcuts.get(&slot, 0).expect("the agent's shortcuts");
+    values.iter().fold(Counter::default(), |sum, cpu| {
+        add(sum, &Counter { packets: cpu.packets, bytes: cpu.bytes, ..Counter::default() })
+    })
+}
+
+fn add(sum: Counter, more: &Counter) -> Counter {
+    Counter {
+        packets: sum.packets + more.packets,
+        bytes: sum.bytes + more.bytes,
+        connections: sum.connections + more.connections,
+        sockets: sum.sockets + more.sockets,
+    }
 }
 
 /// What became of an agent's records.

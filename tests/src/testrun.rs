@@ -2,6 +2,7 @@
 //! `BPF_PROG_TEST_RUN` on the program that the product has attached.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{CgroupSkb, CgroupSkbAttachType, TestRun, TestRunOptions, loaded_programs};
@@ -44,7 +45,16 @@ impl Judge {
     /// # Panics
     /// When the kernel does not run the program.
     pub fn verdict(&self, packet: &[u8]) -> Verdict {
-        self.run(packet, None)
+        self.run(packet, None, 1).0
+    }
+
+    /// The verdict on the last of `times` equal packets of one socket, and what
+    /// one of them took.
+    ///
+    /// # Panics
+    /// When the kernel does not run the program.
+    pub fn verdict_of_repeated(&self, packet: &[u8], times: u32) -> (Verdict, Duration) {
+        self.run(packet, None, times)
     }
 
     /// The same for a packet that the wire will see as `segments` packets
@@ -55,17 +65,19 @@ impl Judge {
     pub fn verdict_of_segments(&self, packet: &[u8], segments: u32) -> Verdict {
         let mut context = [0; SK_BUFF];
         context[GSO_SEGS..GSO_SEGS + 4].copy_from_slice(&segments.to_ne_bytes());
-        self.run(packet, Some(&context))
+        self.run(packet, Some(&context), 1).0
     }
 
-    fn run(&self, packet: &[u8], ctx_in: Option<&[u8]>) -> Verdict {
+    fn run(&self, packet: &[u8], ctx_in: Option<&[u8]>, repeat: u32) -> (Verdict, Duration) {
         let frame = framed(packet);
-        let options = TestRunOptions { data_in: Some(&frame), ctx_in, ..TestRunOptions::new() };
+        let options =
+            TestRunOptions { data_in: Some(&frame), ctx_in, repeat, ..TestRunOptions::new() };
         let result = self.0.test_run(options).expect("the kernel runs the program");
-        match result.return_value {
+        let verdict = match result.return_value {
             1 => Verdict::Allow,
             0 => Verdict::Deny,
             other => panic!("a cgroup program must return 0 or 1, not {other}"),
-        }
+        };
+        (verdict, result.duration)
     }
 }

@@ -103,6 +103,9 @@ impl Kernel {
         if let Some(since) = since.filter(|_| newly) {
             since.store(monotonic_ns(), Ordering::SeqCst);
         }
+        if newly {
+            tables.maps.revoke_shortcuts();
+        }
         Ok(newly)
     }
 

@@ -31,7 +31,11 @@ impl Kernel {
     /// The kernel refused an entry; that interface is denied.
     pub fn look_up_interfaces(&self) -> Result<(), KernelError> {
         let tables = &mut *self.lock();
-        tables.residents.look_up_interfaces(&mut tables.maps)
+        let moved = tables.residents.look_up_interfaces(&mut tables.maps);
+        if !matches!(moved, Ok(false)) {
+            tables.maps.revoke_shortcuts();
+        }
+        moved.map(drop)
     }
 
     /// Number of the generation in force; 0 before the first plan.
@@ -186,13 +190,25 @@ impl Tables {
 impl super::maps::Maps {
     /// Writes one 32-bit field of `CONTROL`, whole.
     pub(super) fn store_control(&self, offset: usize, value: u32) {
-        // Cells are 64 bits wide; the field's half of one is replaced, the
-        // other half only ever changes here, under the same lock.
-        let Some(cell) = self.control.cell(0, offset / 8 * 8) else { return };
+        if let Some(field) = self.control_field(offset) {
+            field.store(value, Ordering::SeqCst);
+        }
+    }
+
+    /// What was allowed to anybody until now is looked up again; after whatever
+    /// takes an allowance away. Programs do the same, and so it is one addition.
+    pub(super) fn revoke_shortcuts(&self) {
+        if let Some(field) = self.control_field(offset_of!(Control, revocations)) {
+            field.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Cells are 64 bits wide, the fields of `CONTROL` half of that.
+    fn control_field(&self, offset: usize) -> Option<&AtomicU32> {
+        let cell = self.control.cell(0, offset / 8 * 8)?;
         let field = std::ptr::from_ref(cell).cast::<AtomicU32>();
         // SAFETY: an aligned half of a live 64-bit cell; programs read it with
-        // plain loads, and all writers go through here.
-        let field = unsafe { &*field.add(offset % 8 / 4) };
-        field.store(value, Ordering::SeqCst);
+        // plain loads, and all writers are atomic.
+        Some(unsafe { &*field.add(offset % 8 / 4) })
     }
 }

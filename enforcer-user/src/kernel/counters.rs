@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
-use enforcer_common::{Counter, OUTCOMES, Reason, RecordStats};
+use enforcer_common::{Counter, OUTCOMES, Reason, RecordStats, Shortcut};
 
 use super::error::KernelError;
 use super::maps::pinned;
@@ -34,6 +34,7 @@ pub struct AgentCounters {
 pub(crate) struct Counters {
     outcomes: PerCpuArray<MapData, Counter>,
     records: PerCpuArray<MapData, RecordStats>,
+    shortcuts: PerCpuArray<MapData, Shortcut>,
 }
 
 // === impl Counters ===
@@ -42,6 +43,7 @@ impl Counters {
     pub(crate) fn open(dir: &Path) -> Result<Self, KernelError> {
         let (outcomes, _) = pinned::<u32, Counter>(dir, "COUNTERS")?;
         let (records, _) = pinned::<u32, RecordStats>(dir, "RECORD_STATS")?;
+        let (shortcuts, _) = pinned::<u32, Shortcut>(dir, "SHORTCUTS")?;
         Ok(Self {
             outcomes: Map::PerCpuArray(outcomes)
                 .try_into()
@@ -49,6 +51,9 @@ impl Counters {
             records: Map::PerCpuArray(records)
                 .try_into()
                 .map_err(KernelError::map("RECORD_STATS"))?,
+            shortcuts: Map::PerCpuArray(shortcuts)
+                .try_into()
+                .map_err(KernelError::map("SHORTCUTS"))?,
         })
     }
 
@@ -59,13 +64,24 @@ impl Counters {
             for &reason in Reason::ALL {
                 let index = slot * OUTCOMES + enforcer_common::outcome(reason, audited);
                 let values = self.outcomes.get(&index, 0).map_err(KernelError::map("COUNTERS"))?;
-                let sum = values.iter().fold(Counter::default(), add);
+                let mut sum = values.iter().fold(Counter::default(), add);
+                if (reason, audited) == (Reason::Rule, false) {
+                    sum = add(sum, &self.short_way(slot)?);
+                }
                 if sum != Counter::default() {
                     found.push((reason, audited, sum));
                 }
             }
         }
         Ok(found)
+    }
+
+    /// What a rule allowed and no table was asked for.
+    fn short_way(&self, slot: u32) -> Result<Counter, KernelError> {
+        let values = self.shortcuts.get(&slot, 0).map_err(KernelError::map("SHORTCUTS"))?;
+        let passed =
+            |s: &Shortcut| Counter { packets: s.packets, bytes: s.bytes, ..Counter::default() };
+        Ok(values.iter().map(passed).fold(Counter::default(), |sum, passed| add(sum, &passed)))
     }
 
     /// What became of a slot's records.
@@ -85,6 +101,7 @@ impl Counters {
             let zero = zeros::<Counter>()?;
             self.outcomes.set(index, zero, 0).map_err(KernelError::map("COUNTERS"))?;
         }
+        self.shortcuts.set(slot, zeros()?, 0).map_err(KernelError::map("SHORTCUTS"))?;
         self.records.set(slot, zeros()?, 0).map_err(KernelError::map("RECORD_STATS"))
     }
 }

@@ -57,15 +57,17 @@ impl Passes {
         for name in &plan.interfaces {
             self.interfaces.insert(name.clone(), 0);
         }
-        self.look_up_interfaces(maps, id)
+        self.look_up_interfaces(maps, id).map(drop)
     }
 
-    /// Follows interfaces that came, went, or came back under another index.
+    /// Follows interfaces that came, went, or came back under another index;
+    /// whether one did.
     pub(crate) fn look_up_interfaces(
         &mut self,
         maps: &mut Maps,
         id: u32,
-    ) -> Result<(), KernelError> {
+    ) -> Result<bool, KernelError> {
+        let mut moved = false;
         for (name, known) in &mut self.interfaces {
             let index = nix::net::if_::if_nametoindex(name.as_str()).unwrap_or(0);
             if index == *known {
@@ -79,8 +81,9 @@ impl Passes {
                 maps.interfaces.insert(key, 1, 0).map_err(KernelError::map("INTERFACES"))?;
             }
             *known = index;
+            moved = true;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Takes everything out again.

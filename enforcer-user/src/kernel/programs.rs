@@ -56,7 +56,7 @@ const fn always(program: &'static str, attach_type: u32) -> Hookup {
 }
 
 /// Every map that outlives the daemon. The programs' own log ring does not.
-pub(crate) const MAPS: [&str; 15] = [
+pub(crate) const MAPS: [&str; 16] = [
     "CONTROL",
     "AGENTS",
     "STATES",
@@ -68,6 +68,7 @@ pub(crate) const MAPS: [&str; 15] = [
     "UNIX_PATHS",
     "COUNTERS",
     "RECORD_STATS",
+    "SHORTCUTS",
     "SOCKETS",
     "RECORDS",
     "ALARMS",
@@ -162,13 +163,14 @@ impl Programs {
 
 /// Entries of the maps whose size is set by `[capacity]`. One slot more than
 /// agents: the first belongs to unassigned cgroups.
-pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 7] {
+pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 8] {
     let slots = capacity.agents.saturating_add(1);
     [
         ("AGENTS", slots),
         ("STATES", slots),
         ("NAMES", slots),
         ("RECORD_STATS", slots),
+        ("SHORTCUTS", slots),
         ("COUNTERS", slots.saturating_mul(OUTCOMES)),
         ("PREFIXES", capacity.prefixes),
         ("PORT_RULES", capacity.port_rules),

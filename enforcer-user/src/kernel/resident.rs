@@ -96,8 +96,10 @@ impl Residents {
     }
 
     /// Follows interfaces that came and went since they were last looked up.
-    pub(crate) fn look_up_interfaces(&mut self, maps: &mut Maps) -> Result<(), KernelError> {
-        self.policies.iter_mut().try_for_each(|(id, r)| r.passes.look_up_interfaces(maps, *id))
+    pub(crate) fn look_up_interfaces(&mut self, maps: &mut Maps) -> Result<bool, KernelError> {
+        self.policies.iter_mut().try_fold(false, |moved, (id, resident)| {
+            Ok(resident.passes.look_up_interfaces(maps, *id)? || moved)
+        })
     }
 
     /// All lists of a plan as one run; where each of them starts.

@@ -1,0 +1,33 @@
+//! What an agent was allowed lately, so that the next packet to the same place
+//! needs no look-up.
+
+use crate::glance::FlowKey;
+
+/// Destinations remembered for one agent on one CPU.
+pub const SHORTCUT_KEYS: usize = 4;
+
+/// One agent's shortcut on one CPU. Valid only for the verdicts of `epoch`: a new
+/// generation, a quarantine, or an interface that moves ends it at once.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shortcut {
+    /// 1 while a program works on it. Another one that interrupts it there goes
+    /// the long way: so plain loads and stores are enough.
+    pub busy: u64,
+    /// [`Control::verdicts`](crate::Control::verdicts) that it holds for.
+    pub epoch: u64,
+    /// Packets charged to the cap and not sent yet.
+    pub packets_left: u64,
+    /// Bytes charged to the cap and not sent yet.
+    pub bytes_left: u64,
+    /// Packets that passed this way, ever.
+    pub packets: u64,
+    /// Bytes at layer 3 that passed this way, ever.
+    pub bytes: u64,
+    /// Destinations, the latest first; all zero is none.
+    pub keys: [FlowKey; SHORTCUT_KEYS],
+}
+kernel_abi!(Shortcut, size = 144, {
+    busy: u64 = 0, epoch: u64 = 8, packets_left: u64 = 16, bytes_left: u64 = 24,
+    packets: u64 = 32, bytes: u64 = 40, keys: [FlowKey; SHORTCUT_KEYS] = 48,
+});
