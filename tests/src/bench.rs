@@ -75,7 +75,17 @@ impl Bench {
 
     /// The kernel's verdict on a packet of `segments` packets on the wire.
     pub fn verdict_of_segments(&self, packet: &[u8], segments: u32) -> Verdict {
-        self.judge.verdict_of_segments(packet, segments)
+        self.judge.verdict_of_segments(packet, segments, 1)
+    }
+
+    /// The verdict on the last of `times` such packets of one socket.
+    pub fn verdict_of_repeated_segments(
+        &self,
+        packet: &[u8],
+        segments: u32,
+        times: u32,
+    ) -> Verdict {
+        self.judge.verdict_of_segments(packet, segments, times)
     }
 
     /// Moves this process into the cgroup `name` below the root.

@@ -53,7 +53,11 @@ fn sums(lab: &Lab, agent: Option<&str>, reasons: &[Reason]) -> Vec<(Reason, Coun
     reasons.iter().map(|&reason| (reason, sum(reason))).collect()
 }
 
-/// What a rule allowed and no table was asked for.
+/// What a rule allowed an agent and no table was asked for.
+pub fn passed_the_short_way(lab: &Lab, agent: &str) -> Counter {
+    short_way(lab, slot(lab, agent))
+}
+
 fn short_way(lab: &Lab, slot: u32) -> Counter {
     let map = Map::PerCpuArray(pinned(lab, "SHORTCUTS"));
     let shortcuts = PerCpuArray::<_, Shortcut>::try_from(map).expect("an array of shortcuts");

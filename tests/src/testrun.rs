@@ -57,15 +57,15 @@ impl Judge {
         self.run(packet, None, times)
     }
 
-    /// The same for a packet that the wire will see as `segments` packets
-    /// (GSO).
+    /// The same for the last of `times` equal packets of one socket that the wire
+    /// will see as `segments` packets each (GSO).
     ///
     /// # Panics
     /// When the kernel does not run the program.
-    pub fn verdict_of_segments(&self, packet: &[u8], segments: u32) -> Verdict {
+    pub fn verdict_of_segments(&self, packet: &[u8], segments: u32, times: u32) -> Verdict {
         let mut context = [0; SK_BUFF];
         context[GSO_SEGS..GSO_SEGS + 4].copy_from_slice(&segments.to_ne_bytes());
-        self.run(packet, Some(&context), 1).0
+        self.run(packet, Some(&context), times).0
     }
 
     fn run(&self, packet: &[u8], ctx_in: Option<&[u8]>, repeat: u32) -> (Verdict, Duration) {
