@@ -121,6 +121,21 @@ impl<'lab> AuthServer<'lab> {
         kill(Pid::from_raw(pid), signal).expect("signal the server");
     }
 
+    /// Waits until the kernel holds bytes for it that it has not read
+    /// (proc_pid_net(5): local address, state 01 is established, `tx:rx`).
+    pub fn until_a_call_waits(&self) {
+        let table = format!("/proc/{}/net/tcp", self.child.id());
+        let port = format!(":{PORT:04X}");
+        eventually("a call to wait for the server", || {
+            let sockets = std::fs::read_to_string(&table).expect("the server's sockets");
+            let mut sockets = sockets.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+            let waits = |socket: &Vec<&str>| {
+                socket[1].ends_with(&port) && socket[3] == "01" && !socket[4].ends_with(":00000000")
+            };
+            sockets.any(|socket| waits(&socket)).then_some(())
+        });
+    }
+
     fn heard(&self, word: &str) {
         eventually(&format!("the authorization server to be {word}"), || {
             let log = self.log.lock().expect("no reader panics");

@@ -78,10 +78,11 @@ fn a_daemon_killed_between_call_and_answer_revokes_once() {
     violate(&mut lab.agent("agent-0"));
     let pending = "enforcer_revocations_pending";
     daemon.metrics_when("the decision to be on record", |m| m.get(pending) == 1.0);
+    server.until_a_call_waits();
     daemon.kill9();
     server.signal(Signal::SIGCONT);
-    daemon.restart();
     eventually("the token to die", || (!server.is_active(&token)).then_some(()));
+    daemon.restart();
     daemon.metrics_when("nothing to be pending", |m| m.get(pending) == 0.0);
     assert_eq!(server.calls(REVOCATION).len(), 1);
 }

@@ -30,6 +30,8 @@ fn ten_thousand_denials_a_second_are_counted_to_the_last() {
     let records = pins::records(&lab, "worker");
     println!("measured: daemon {:.1} % of a core; records {records:?}", cpu * 100.0);
     assert_eq!(records.sent + records.suppressed + records.lost, attempts);
+    // A hundred a second are told; the rest is the budget's doing, not the ring's.
+    assert!(records.suppressed > attempts * 9 / 10, "{records:?}");
     expect_all_told(&daemon, &before, attempts, &records);
     assert_eq!(lab.peer.packets(), []);
     assert!(!long || cpu < 0.10, "the daemon used {:.1} % of a core", cpu * 100.0);
