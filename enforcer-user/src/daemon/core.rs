@@ -104,11 +104,6 @@ impl Core {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a plan in force; the refusal is for people.
-    pub(super) fn apply(&self, plan: &Plan) -> Result<u32, String> {
-        apply(&self.kernel, plan)
-    }
-
     /// Hands a finding to the worker.
     pub(super) fn act_on(&self, finding: Finding) {
         let agent = finding.agent.to_string();
@@ -137,9 +132,14 @@ impl Core {
     }
 }
 
-/// Puts a plan in force; the refusal is for people.
-pub(super) fn apply(kernel: &Kernel, plan: &Plan) -> Result<u32, String> {
-    kernel.apply(plan).map_err(|error| match error.hint() {
+/// Puts a plan in force, to which `bindings` (cgroup ids and their agents)
+/// belong; the refusal is for people.
+pub(super) fn apply(
+    kernel: &Kernel,
+    plan: &Plan,
+    bindings: &[(u64, AgentName)],
+) -> Result<u32, String> {
+    kernel.apply(plan, bindings).map_err(|error| match error.hint() {
         Some(hint) => format!("error: {error}\nhint: {hint}"),
         None => format!("error: {error}"),
     })
