@@ -43,6 +43,7 @@ struct Section {
 pub fn write(lab: &Lab) -> PathBuf {
     let mut bytes = fs::read(binaries::enforcer()).expect("read the binary");
     let starts: Vec<usize> = (0..bytes.len() - 64)
+        .step_by(STEP)
         .filter(|&at| bytes[at..].starts_with(ELF) && half(&bytes, at + MACHINE.0) == MACHINE.1)
         .collect();
     let changed: usize = starts.into_iter().map(|at| change(&mut bytes[at..])).sum();
@@ -122,7 +123,8 @@ fn swap(code: &mut [u8], fixed: &[usize]) -> bool {
     for at in 0..(code.len() / STEP).saturating_sub(1) {
         let (a, b) = (step(code, at), step(code, at + 1));
         let moves = MOVES.contains(&a[0]) && MOVES.contains(&b[0]);
-        let (to, from) = (|i: &[u8]| i[1] & 0xf, |i: &[u8]| (i[0] == MOVES[1]).then_some(i[1] >> 4));
+        let (to, from) =
+            (|i: &[u8]| i[1] & 0xf, |i: &[u8]| (i[0] == MOVES[1]).then_some(i[1] >> 4));
         let apart = to(&a) != to(&b) && from(&a) != Some(to(&b)) && from(&b) != Some(to(&a));
         if moves && apart && is_free(at) && is_free(at + 1) {
             code[at * STEP..(at + 2) * STEP].rotate_left(STEP);

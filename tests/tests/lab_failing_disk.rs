@@ -83,9 +83,7 @@ fn stage() -> (Lab, SmallDisk) {
 
 /// The wire trips in the kernel, whatever the disk says.
 fn expect_cut_off(lab: &Lab) {
-    eventually("the wire to trip", || {
-        (pins::state(lab, "outcast").quarantine != 0).then_some(())
-    });
+    eventually("the wire to trip", || (pins::state(lab, "outcast").quarantine != 0).then_some(()));
     lab.agent("outcast").expect_refused(&format!("udp connected {ALLOWED_V4} {SINK_PORT} 1"));
 }
 

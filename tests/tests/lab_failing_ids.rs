@@ -89,6 +89,9 @@ fn a_slot_that_changes_hands_takes_nothing_along() {
     assert_eq!(pins::counters(&lab, Some("new")), []);
     let state = pins::state(&lab, "new");
     assert_eq!((state.quarantine, state.violations), (AgentState::FREE, 0));
+    let told = daemon.events();
+    assert!(told.iter().any(|event| event["agent"] == "old" && event["kind"] == "denied"));
+    assert!(told.iter().all(|event| event["agent"] != "new"), "denials of the old one's");
     let mut agent = lab.agent("new");
     agent.expect_ok(&format!("udp unconnected {ALLOWED_V6} {SINK_PORT} 1"));
     let burst = agent.act(&format!("udp unconnected {ALLOWED_V4} {SINK_PORT} 100"));

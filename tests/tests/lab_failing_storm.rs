@@ -24,8 +24,9 @@ fn five_hundred_threads_reach_nothing_and_each_attempt_is_counted() {
     let daemon = Daemon::start(&lab);
     let before = resident_kib(&daemon);
     let traffic = Traffic::begin(&lab, "worker", &[ALWAYS, NEVER]);
-    let answer =
-        lab.agent("storm").expect_ok(&format!("tcp-storm {FORBIDDEN_V4} {SINK_PORT} {THREADS} {EACH}"));
+    let answer = lab
+        .agent("storm")
+        .expect_ok(&format!("tcp-storm {FORBIDDEN_V4} {SINK_PORT} {THREADS} {EACH}"));
     let attempts = THREADS * EACH;
     assert_eq!((answer.number("opened"), answer.errors("EPERM")), (0, attempts), "{}", answer.0);
     let counter = pins::counter(&lab, Some("storm"), Reason::NoRule);

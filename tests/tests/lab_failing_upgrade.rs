@@ -22,7 +22,11 @@ fn another_build_takes_over_and_hands_back_without_a_gap() {
     let ours = other_build::tags(&lab.bpf_dir());
     for change in 0..changes() {
         // Half of the daemons end in peace, half do not.
-        if change / 2 % 2 == 0 { daemon.kill9() } else { assert!(daemon.stop()) }
+        if change / 2 % 2 == 0 {
+            daemon.kill9()
+        } else {
+            assert!(daemon.stop())
+        }
         let build = &builds[change % 2];
         daemon.take_build(build);
         daemon.restart();

@@ -146,8 +146,8 @@ pub(super) fn apply(
 }
 
 impl Names for Core {
-    fn agent(&self, slot: u32) -> Option<String> {
-        self.kernel.agent(slot).map(|name| name.as_str().to_owned())
+    fn agent(&self, slot: u32, generation: u32) -> Option<String> {
+        self.kernel.agent(slot, generation).map(|name| name.as_str().to_owned())
     }
 
     fn rule(&self, policy_id: u32, rule: u32) -> Option<RuleInfo> {

@@ -41,9 +41,15 @@ impl Kernel {
         self.lock().maps.control().generation
     }
 
-    /// The agent in a slot.
-    pub fn agent(&self, slot: u32) -> Option<AgentName> {
-        self.lock().maps.name(slot).and_then(|name| AgentName::parse(&name).ok())
+    /// The agent that had a slot in a generation: records of an earlier owner
+    /// may still be on their way.
+    pub fn agent(&self, slot: u32, generation: u32) -> Option<AgentName> {
+        let tables = self.lock();
+        let name = match tables.slots.owner_before(slot, generation) {
+            Some(earlier) => earlier.to_owned(),
+            None => tables.maps.name(slot)?,
+        };
+        AgentName::parse(&name).ok()
     }
 
     /// The slot of an agent.

@@ -16,6 +16,9 @@ use super::maps::Maps;
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     by_name: BTreeMap<String, u32>,
+    /// Last owners of slots that changed hands, and the last generation in which
+    /// each of them was.
+    earlier: BTreeMap<u32, (u32, String)>,
 }
 
 // === impl Slots ===
@@ -24,7 +27,8 @@ impl Slots {
     /// Reads the names that an earlier daemon has left.
     pub(crate) fn adopt(maps: &Maps) -> Self {
         let slots = SLOT_UNBOUND + 1..maps.names.len();
-        Self { by_name: slots.filter_map(|slot| Some((maps.name(slot)?, slot))).collect() }
+        let by_name = slots.filter_map(|slot| Some((maps.name(slot)?, slot))).collect();
+        Self { by_name, earlier: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, agent: &str) -> Option<u32> {
@@ -33,6 +37,12 @@ impl Slots {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.by_name.iter().map(|(name, &slot)| (name.as_str(), slot))
+    }
+
+    /// Who had the slot before its owner, if that was so in this generation.
+    pub(crate) fn owner_before(&self, slot: u32, generation: u32) -> Option<&str> {
+        let (last, name) = self.earlier.get(&slot)?;
+        (generation <= *last).then_some(name.as_str())
     }
 
     /// The agent's slot, given now if it has none. An [idle](Slots::idle) slot
@@ -85,19 +95,22 @@ impl Slots {
         wanted: &'a [&str],
     ) -> impl Iterator<Item = (&'a str, u32)> {
         let bank = maps.control().generation as usize % BANKS;
-        let denies = move |slot| maps.agents.get(slot).is_some_and(|e| e.banks[bank].policy_id == 0);
+        let denies =
+            move |slot| maps.agents.get(slot).is_some_and(|e| e.banks[bank].policy_id == 0);
         self.left_out(maps, wanted).filter(move |&(_, slot)| denies(slot))
     }
 
     /// Takes an idle slot from its agent, its cgroups and their sockets.
     fn reclaim(&mut self, maps: &mut Maps, wanted: &[&str]) -> Result<u32, KernelError> {
         let Some((name, slot)) = self.idle(maps, wanted).next() else {
-            let (needed, capacity) = (wanted.len() as u64, maps.names.len().saturating_sub(1).into());
+            let (needed, capacity) =
+                (wanted.len() as u64, maps.names.len().saturating_sub(1).into());
             return Err(KernelError::Full { what: "agents", needed, free: 0, capacity });
         };
         let name = name.to_owned();
         self.by_name.remove(&name);
         maps.vacate(slot)?;
+        self.earlier.insert(slot, (maps.control().generation, name));
         Ok(slot)
     }
 }
