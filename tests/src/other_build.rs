@@ -68,7 +68,7 @@ pub fn tags(bpf_dir: &Path) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Changes one place in every section of instructions; in how many it could.
+/// Changes every section of instructions that it can; how many.
 fn change(elf: &mut [u8]) -> usize {
     let sections = sections(elf);
     let mut changed = 0;
@@ -113,14 +113,15 @@ fn targets(code: &[u8]) -> Vec<usize> {
     code.chunks_exact(STEP).enumerate().filter_map(jump).collect()
 }
 
-/// Exchanges two neighbours that move into registers which the other does not
-/// use. Not the second half of a wide constant, whose operation is 0.
+/// Exchanges neighbours that move into registers which the other does not use,
+/// wherever there are such. Not the second half of a wide constant, whose operation is 0.
 fn swap(code: &mut [u8], fixed: &[usize]) -> bool {
     let is_free = |at: usize| !fixed.contains(&at);
     let step = |code: &[u8], at: usize| -> [u8; STEP] {
         code[at * STEP..(at + 1) * STEP].try_into().expect("an instruction")
     };
-    for at in 0..(code.len() / STEP).saturating_sub(1) {
+    let (mut swapped, mut at) = (false, 0);
+    while at + 1 < code.len() / STEP {
         let (a, b) = (step(code, at), step(code, at + 1));
         let moves = MOVES.contains(&a[0]) && MOVES.contains(&b[0]);
         let (to, from) =
@@ -128,10 +129,12 @@ fn swap(code: &mut [u8], fixed: &[usize]) -> bool {
         let apart = to(&a) != to(&b) && from(&a) != Some(to(&b)) && from(&b) != Some(to(&a));
         if moves && apart && is_free(at) && is_free(at + 1) {
             code[at * STEP..(at + 2) * STEP].rotate_left(STEP);
-            return true;
+            swapped = true;
+            at += 1;
         }
+        at += 1;
     }
-    false
+    swapped
 }
 
 fn half(bytes: &[u8], at: usize) -> u16 {

@@ -48,19 +48,19 @@ fn a_binding_that_a_daemon_died_over_holds_for_open_sockets_too() {
         return;
     }
     let lab = Lab::new();
-    write(&lab, "first", "one", &format!("{ALLOW_ALWAYS}{ALLOW_SOMETIMES}"));
-    write(&lab, "second", "two", ALLOW_ALWAYS);
+    write(&lab, "first", "twin-1", &format!("{ALLOW_ALWAYS}{ALLOW_SOMETIMES}"));
+    write(&lab, "second", "twin-2", ALLOW_ALWAYS);
     let mut daemon = Daemon::start(&lab);
-    let mut agent = lab.agent("one");
+    let mut agent = lab.agent("twin-1");
     let (address, port) = SOMETIMES;
     agent.expect_ok(&format!("udp-open s {address} 0"));
     let send = format!("udp-send-to s {address} {port}");
     agent.expect_ok(&send);
     daemon.kill9();
     // It had written the table, and not yet told the sockets.
-    pins::bind(&lab, &lab.cgroup("one"), "second");
+    pins::bind(&lab, &lab.cgroup("twin-1"), "second");
     write(&lab, "first", "none-*", &format!("{ALLOW_ALWAYS}{ALLOW_SOMETIMES}"));
-    write(&lab, "second", "*o*", ALLOW_ALWAYS);
+    write(&lab, "second", "twin-*", ALLOW_ALWAYS);
     daemon.restart();
     agent.expect_refused(&send);
     assert_eq!(arrived(&lab, SOMETIMES), 1);
