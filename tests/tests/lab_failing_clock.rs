@@ -3,8 +3,8 @@
 use enforcer_tests::traffic::{ALLOW_ALWAYS, ALWAYS, NEVER};
 use enforcer_tests::wait::realtime_offset_ns;
 use enforcer_tests::{
-    Agent, Daemon, FORBIDDEN_V4, Lab, Metrics, SINK_PORT, TRIPWIRE, Traffic, eventually, now_ns,
-    privileged, revoker, skip,
+    ALLOWED_V4, Agent, Daemon, FORBIDDEN_V4, Lab, Metrics, OTHER_PORT, SINK_PORT, TRIPWIRE,
+    Traffic, eventually, now_ns, privileged, revoker, skip,
 };
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
@@ -29,7 +29,7 @@ fn steps_of_the_clock_change_no_verdict_and_put_off_no_revocation() {
     let lab = Lab::new();
     lab.write_policy("worker", ALLOW_ALWAYS);
     let cap = format!("[limits]\npackets = {{ rate = \"{RATE}/s\", burst = {BURST} }}\n");
-    lab.write_policy("capped", &format!("{ALLOW_ALWAYS}{cap}"));
+    lab.write_policy("capped", &format!("{}{cap}", ALLOW_ALWAYS.replace("5001", "5002")));
     revoker::equip(&lab, "outcast", ALLOW_ALWAYS);
     revoker::equip(&lab, "watched", ALLOW_ALWAYS);
     // Counted by the daemon: the kernel's wire has the same count.
@@ -66,7 +66,7 @@ fn steps_of_the_clock_change_no_verdict_and_put_off_no_revocation() {
 fn expect_cap_across_steps(lab: &Lab, clock: &Clock) {
     let mut agent = lab.agent("capped");
     let begun = now_ns();
-    agent.begin(&format!("flood unconnected {} {SINK_PORT} 1000 6 1 4 64", ALWAYS.0));
+    agent.begin(&format!("flood unconnected {ALLOWED_V4} {OTHER_PORT} 1000 6 1 4 64"));
     for (second, days) in [(1, 1), (2, -1), (3, 1), (4, 0)] {
         eventually("the next second", || (now_ns() > begun + second * 1_000_000_000).then_some(()));
         clock.step(days);
