@@ -106,7 +106,8 @@ fn targets(code: &[u8]) -> Vec<usize> {
         let is_jump = matches!(class, 5 | 6) && !matches!(operation, 0x80 | 0x90);
         let wide = class == 6 && operation == 0;
         let near = i64::from(i16::from_le_bytes([instruction[2], instruction[3]]));
-        let far = i64::from(number(instruction, 4, 4) as u32 as i32);
+        let constant: [u8; 4] = instruction[4..].try_into().expect("half an instruction");
+        let far = i64::from(i32::from_le_bytes(constant));
         let to = i64::try_from(at).ok()? + 1 + if wide { far } else { near };
         is_jump.then(|| usize::try_from(to).ok()).flatten()
     };
