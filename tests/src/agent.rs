@@ -128,6 +128,13 @@ impl Agent {
         Answer(value.unwrap_or_else(|error| panic!("the helper said {line:?}: {error}")))
     }
 
+    /// As [`Agent::finish`]; `None` when the helper has ended instead.
+    pub fn finish_or_end(&mut self) -> Option<Answer> {
+        let mut line = String::new();
+        let read = self.stdout.read_line(&mut line).expect("read from the helper");
+        (read > 0).then(|| Answer(serde_json::from_str(&line).expect("an answer")))
+    }
+
     /// Asserts that TCP to this address and port is refused with `EPERM`.
     #[track_caller]
     pub fn expect_refused(&mut self, words: &str) {

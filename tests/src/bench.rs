@@ -117,7 +117,9 @@ fn put_in_force(lab: &Lab, settings: &Settings, kernel: &Kernel, policy: &str) -
     lab.write_policy(AGENT, policy);
     let inventory = load(settings).expect("the test's policy is valid");
     let plan = compile(&inventory, settings).expect("the test's policy fits");
-    let _generation = kernel.apply(&plan).expect("the plan is applied");
+    let id = cgroup_id(&lab.cgroup(AGENT)).expect("the cgroup's id");
+    let bindings = [(id, plan.agents[0].agent.clone())];
+    let _generation = kernel.apply(&plan, &bindings).expect("the plan is applied");
     plan
 }
 

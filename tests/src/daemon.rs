@@ -1,6 +1,7 @@
 //! The real daemon, as its operator would run it.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::wait::{eventually, within};
 pub struct Daemon<'lab> {
     lab: &'lab Lab,
     child: Option<Child>,
+    program: PathBuf,
 }
 
 // === impl Daemon ===
@@ -27,7 +29,7 @@ pub struct Daemon<'lab> {
 impl<'lab> Daemon<'lab> {
     /// Starts the daemon on the lab's files and waits until it is ready.
     pub fn start(lab: &'lab Lab) -> Self {
-        let mut daemon = Self { lab, child: None };
+        let mut daemon = Self::new(lab);
         daemon.spawn();
         daemon.wait_ready();
         daemon
@@ -35,11 +37,17 @@ impl<'lab> Daemon<'lab> {
 
     /// Starts the process without waiting for anything.
     pub fn spawn(&mut self) {
+        self.spawn_as(|_| {});
+    }
+
+    /// As [`Daemon::spawn`], after `change` has had its way with the command.
+    pub fn spawn_as(&mut self, change: impl FnOnce(&mut Command)) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.lab.path("log"));
         let log = log.expect("open the daemon's log");
-        let mut command = enforcer(self.lab, &["run"]);
+        let mut command = command(self.lab, &self.program, &["run"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         die_with_parent(&mut command);
+        change(&mut command);
         self.child = Some(command.spawn().expect("start the daemon"));
     }
 
@@ -60,6 +68,14 @@ impl<'lab> Daemon<'lab> {
         assert!(status.success(), "not ready: {status:?}\n{}", self.log());
     }
 
+    /// Waits until a daemon that is known to run says that it is ready.
+    pub fn wait_until_ready(&self) {
+        eventually("the daemon to be ready", || {
+            let ready = self.enforcer(&["wait-ready", "--timeout", "5s"]);
+            ready.status.success().then_some(())
+        });
+    }
+
     /// Its process id.
     ///
     /// # Panics
@@ -71,6 +87,22 @@ impl<'lab> Daemon<'lab> {
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.lab.path("log")).unwrap_or_default()
+    }
+
+    /// A handle on the daemon that is not started yet.
+    pub fn new(lab: &'lab Lab) -> Self {
+        Self { lab, child: None, program: binaries::enforcer() }
+    }
+
+    /// Takes another build of it from the next start on.
+    pub fn take_build(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    pub fn wait_end(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("the daemon was started");
+        eventually("the daemon to end", || child.try_wait().expect("ask for the end")).code()
     }
 
     /// Sends it a signal.
@@ -171,7 +203,11 @@ impl Drop for Daemon<'_> {
 
 /// An `enforcer` command on the lab's configuration, in its namespace.
 pub fn enforcer(lab: &Lab, words: &[&str]) -> Command {
-    let mut command = lab.command(binaries::enforcer());
+    command(lab, &binaries::enforcer(), words)
+}
+
+fn command(lab: &Lab, program: &Path, words: &[&str]) -> Command {
+    let mut command = lab.command(program);
     command.arg("--config").arg(lab.config()).args(words).env("NO_COLOR", "1");
     command
 }

@@ -14,16 +14,22 @@ pub mod forge;
 pub mod http;
 pub mod lab;
 pub mod layer;
+pub mod memory;
 pub mod metrics;
 pub mod oidc;
+pub mod other_build;
 pub mod peer;
 pub mod pins;
 pub mod random;
+pub mod reborn;
+pub mod revoker;
+pub mod small_disk;
 pub mod naive;
 pub mod netns;
 
 pub mod sweep;
 pub mod testrun;
+pub mod traffic;
 pub mod wait;
 
 pub use agent::{Agent, Answer};
@@ -32,6 +38,7 @@ pub use daemon::Daemon;
 pub use lab::Lab;
 pub use metrics::{Change, Metrics, expect};
 pub use random::Random;
+pub use traffic::Traffic;
 pub use wait::{eventually, now_ns};
 
 /// The agent's side of the wire over IPv4.

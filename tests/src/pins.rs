@@ -1,7 +1,11 @@
 //! The kernel's tables as anybody may read them, with the daemon dead or not.
 
-use aya::maps::{Array, Map, MapData, PerCpuArray};
-use enforcer_common::{AgentState, Counter, OUTCOMES, Reason, RecordStats, Shortcut, outcome};
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray};
+use enforcer_common::{
+    AgentState, Control, Counter, OUTCOMES, Reason, RecordStats, Shortcut, outcome,
+};
 use enforcer_user::kernel::Pins;
 
 use crate::lab::Lab;
@@ -13,6 +17,20 @@ use crate::lab::Lab;
 pub fn slot(lab: &Lab, agent: &str) -> u32 {
     let pins = Pins::open(&lab.bpf_dir()).expect("open the pins");
     pins.slot_of_agent(agent).expect("read the names").expect("the agent has a slot")
+}
+
+/// The control block: generation, binding epoch. `None` where nothing is pinned.
+pub fn control(lab: &Lab) -> Option<Control> {
+    let pin = lab.bpf_dir().join("maps/CONTROL");
+    let map = Map::Array(MapData::from_pin(pin).ok()?);
+    Array::<_, Control>::try_from(map).ok()?.get(&0, 0).ok()
+}
+
+/// Writes the control block, as another version of the daemon would have it.
+pub fn set_control(lab: &Lab, control: Control) {
+    let map = Map::Array(pinned(lab, "CONTROL"));
+    let mut array = Array::<_, Control>::try_from(map).expect("an array of one control block");
+    array.set(0, control, 0).expect("write the control block");
 }
 
 /// An agent's state: quarantine, violations.
@@ -74,6 +92,15 @@ fn add(sum: Counter, more: &Counter) -> Counter {
         connections: sum.connections + more.connections,
         sockets: sum.sockets + more.sockets,
     }
+}
+
+/// Gives a cgroup to an agent in the kernel's table and nothing else, as a
+/// daemon that dies in the middle of it.
+pub fn bind(lab: &Lab, cgroup: &Path, agent: &str) {
+    let id = enforcer_user::kernel::cgroup_id(cgroup).expect("the cgroup's id");
+    let map = Map::HashMap(pinned(lab, "CGROUPS"));
+    let mut cgroups = HashMap::<_, u64, u32>::try_from(map).expect("a table of cgroups");
+    cgroups.insert(id, slot(lab, agent), 0).expect("write a binding");
 }
 
 /// What became of an agent's records.

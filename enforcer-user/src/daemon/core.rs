@@ -104,11 +104,6 @@ impl Core {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a plan in force; the refusal is for people.
-    pub(super) fn apply(&self, plan: &Plan) -> Result<u32, String> {
-        apply(&self.kernel, plan)
-    }
-
     /// Hands a finding to the worker.
     pub(super) fn act_on(&self, finding: Finding) {
         let agent = finding.agent.to_string();
@@ -137,17 +132,22 @@ impl Core {
     }
 }
 
-/// Puts a plan in force; the refusal is for people.
-pub(super) fn apply(kernel: &Kernel, plan: &Plan) -> Result<u32, String> {
-    kernel.apply(plan).map_err(|error| match error.hint() {
+/// Puts a plan in force, to which `bindings` (cgroup ids and their agents)
+/// belong; the refusal is for people.
+pub(super) fn apply(
+    kernel: &Kernel,
+    plan: &Plan,
+    bindings: &[(u64, AgentName)],
+) -> Result<u32, String> {
+    kernel.apply(plan, bindings).map_err(|error| match error.hint() {
         Some(hint) => format!("error: {error}\nhint: {hint}"),
         None => format!("error: {error}"),
     })
 }
 
 impl Names for Core {
-    fn agent(&self, slot: u32) -> Option<String> {
-        self.kernel.agent(slot).map(|name| name.as_str().to_owned())
+    fn agent(&self, slot: u32, generation: u32) -> Option<String> {
+        self.kernel.agent(slot, generation).map(|name| name.as_str().to_owned())
     }
 
     fn rule(&self, policy_id: u32, rule: u32) -> Option<RuleInfo> {

@@ -70,11 +70,14 @@ impl Policies {
     /// Every error in the files, or why the plan does not fit, for people.
     pub(super) fn replace(
         &self,
-        apply: impl FnOnce(&Plan) -> Result<u32, String>,
+        apply: impl FnOnce(&InForce, &Plan) -> Result<u32, String>,
     ) -> Result<u32, String> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let read = read(&self.config, &self.in_force().settings);
-        let replaced = read.and_then(|(new, plan)| Ok((new, apply(&plan)?)));
+        let replaced = read.and_then(|(new, plan)| {
+            let generation = apply(&new, &plan)?;
+            Ok((new, generation))
+        });
         let refusal = replaced.as_ref().err().cloned();
         *self.refusal.write().unwrap_or_else(PoisonError::into_inner) = refusal;
         let (new, generation) = replaced?;
@@ -154,9 +157,9 @@ mod tests {
         let files = Files::new();
         files.policy("a.toml", GOOD);
         let policies = files.policies();
-        assert_eq!(policies.replace(|_| Ok(7)), Ok(7));
+        assert_eq!(policies.replace(|_, _| Ok(7)), Ok(7));
         files.policy("b.toml", "version = 1\nagent = \"b\"\nunknown = 1\n");
-        let error = policies.replace(|_| panic!("applied")).expect_err("refused");
+        let error = policies.replace(|_, _| panic!("applied")).expect_err("refused");
         assert!(error.contains("b.toml") && error.contains("unknown"), "{error}");
         assert_eq!(policies.refusal(), Some(error));
         assert_eq!(policies.in_force().agents().count(), 1);
@@ -167,7 +170,7 @@ mod tests {
         let files = Files::new();
         let policies = files.policies();
         files.policy("a.toml", GOOD);
-        let refused = policies.replace(|_| Err("the plan does not fit".to_owned()));
+        let refused = policies.replace(|_, _| Err("the plan does not fit".to_owned()));
         assert_eq!(refused, Err("the plan does not fit".to_owned()));
         assert_eq!(policies.in_force().agents().count(), 0);
     }
@@ -179,7 +182,7 @@ mod tests {
         let config = files.0.path().join("enforcer.toml");
         let moved = fs::read_to_string(&config).expect("there") + "root = \"other.slice\"\n";
         fs::write(&config, moved).expect("written");
-        assert_eq!(policies.replace(|_| Ok(1)), Ok(1));
+        assert_eq!(policies.replace(|_, _| Ok(1)), Ok(1));
         assert_eq!(policies.in_force().settings.root, Path::new("agents.slice"));
     }
 
@@ -188,10 +191,10 @@ mod tests {
         let files = Files::new();
         files.policy("a.toml", "nonsense");
         let policies = files.policies();
-        assert!(policies.replace(|_| Ok(1)).is_err());
+        assert!(policies.replace(|_, _| Ok(1)).is_err());
         files.policy("a.toml", GOOD);
         assert_eq!(
-            policies.replace(|plan| {
+            policies.replace(|_, plan| {
                 assert_eq!(plan.agents.len(), 1);
                 Ok(1)
             }),

@@ -1,17 +1,17 @@
 //! New policies: on SIGHUP, on request, and when a file changes.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
-use super::binding::rebind;
-use super::core::Core;
+use super::binding::{bindings, rebind};
+use super::core::{self, Core};
 use super::{disconnect, holds};
 use crate::act::secret::resolve;
-use crate::agents::{Of, Watch};
+use crate::agents::{Of, Watch, scan};
 use crate::events::{Event, EventKind};
 use crate::policy::Inventory;
 
@@ -56,15 +56,33 @@ fn watch_folders(core: &Core, watch: &mut Watch) {
 /// # Errors
 /// Why the files were refused, for people.
 pub(super) fn reload(core: &Core) -> Result<u32, String> {
-    let replaced = core.policies.replace(|plan| core.apply(plan));
+    let replaced = replace(core);
     match &replaced {
         Ok(generation) => put_in_force(core, *generation),
         Err(error) => {
             core.metrics.reload_failed();
+            // What was to change hands stays where it was.
+            rebind_and_tell(core);
             refused(core, error);
         }
     }
     replaced
+}
+
+/// Nobody binds cgroups between a generation and its claims.
+fn replace(core: &Core) -> Result<u32, String> {
+    let mut no_binding = None;
+    core.policies.replace(|new, plan| {
+        no_binding = Some(core.cgroups.write().unwrap_or_else(PoisonError::into_inner));
+        let found = scan(&core.mount, &core.settings.root, &new.claims);
+        core::apply(&core.kernel, plan, &bindings(&found.cgroups))
+    })
+}
+
+fn rebind_and_tell(core: &Core) {
+    for problem in rebind(core) {
+        core.publish(Event::now(EventKind::Daemon, problem));
+    }
 }
 
 /// Tells everybody of the generation that was just applied.
@@ -76,9 +94,7 @@ pub(super) fn put_in_force(core: &Core, generation: u32) {
     // Before any cgroup is bound: nothing opens for who is cut off.
     holds::reapply(core);
     let before = core.cgroups();
-    for problem in rebind(core) {
-        core.publish(Event::now(EventKind::Daemon, problem));
-    }
+    rebind_and_tell(core);
     disconnect::denied(core, before);
     unreadable_secrets(core, inventory);
     let count = inventory.policies.len();

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use super::binding::bindings;
 use super::core::{self, Core};
 use super::failure::Failure;
 use super::hands::Hands;
@@ -21,6 +22,7 @@ use super::host::{self, Lock};
 use super::policies::Policies;
 use super::reload;
 use crate::act::{Act, Report, Setup, WorkerError};
+use crate::agents::scan;
 use crate::audit::Audit;
 use crate::config::Settings;
 use crate::correlate::Correlator;
@@ -105,7 +107,11 @@ impl Ground {
     /// Puts the policies in force and starts the worker. Inside the runtime.
     pub(super) fn core(&self, config: &Path) -> Result<(Arc<Core>, Workers), Failure> {
         let policies = Policies::new(config, &self.settings);
-        let first = policies.replace(|plan| core::apply(&self.kernel, plan));
+        let mount = cgroup2_mount().map_err(|e| Failure::kernel(&e))?;
+        let first = policies.replace(|new, plan| {
+            let found = scan(&mount, &self.settings.root, &new.claims);
+            core::apply(&self.kernel, plan, &bindings(&found.cgroups))
+        });
         if let (Err(refusal), false) = (&first, self.adopted) {
             let root = self.kernel.paths().root.display();
             return Err(Failure::invalid(refusal.clone())

@@ -12,8 +12,8 @@ use crate::compile::RuleInfo;
 
 /// What the numbers in a record stand for.
 pub trait Names {
-    /// The agent in a slot.
-    fn agent(&self, slot: u32) -> Option<String>;
+    /// The agent that had a slot in a generation.
+    fn agent(&self, slot: u32, generation: u32) -> Option<String>;
     /// The rule with this id in this policy.
     fn rule(&self, policy_id: u32, rule: u32) -> Option<RuleInfo>;
 }
@@ -52,7 +52,7 @@ pub fn decode(bytes: &[u8], names: &impl Names) -> Result<Event, DecodeError> {
     let reason = Reason::try_from(record.reason).map_err(code)?;
     let rule = rule_of(&record, names);
     Ok(Event {
-        agent: names.agent(record.slot),
+        agent: names.agent(record.slot, record.generation),
         verdict: Some(verdict(kind).to_owned()),
         reason: Some(reason.as_str().to_owned()),
         hook: Some(hook.as_str().to_owned()),

@@ -9,7 +9,7 @@ use crate::policy::Location;
 struct Lab;
 
 impl Names for Lab {
-    fn agent(&self, slot: u32) -> Option<String> {
+    fn agent(&self, slot: u32, _: u32) -> Option<String> {
         (slot == 3).then(|| "agent-a".to_owned())
     }
 

@@ -1,10 +1,9 @@
-//! Cgroups and agents, quarantine, and what the tables say of both.
+//! Agents: quarantine, and what the tables say of both.
 
-use std::collections::HashMap;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-use enforcer_common::{AgentState, Control, Counter, RecordStats, SLOT_UNBOUND};
+use enforcer_common::{AgentState, Counter, RecordStats, SLOT_UNBOUND};
 
 use super::counters::AgentCounters;
 use super::error::KernelError;
@@ -35,36 +34,6 @@ pub struct Occupancy {
 // === impl Kernel ===
 
 impl Kernel {
-    /// Says which cgroups (by id) are which agents'. The whole set: what is
-    /// left out is unassigned from now on, sockets already made included.
-    ///
-    /// # Errors
-    /// An agent without slot (apply its plan first) or a full map; cgroups that
-    /// could not be bound stay denied.
-    pub fn bind(&self, bindings: &[(u64, AgentName)]) -> Result<(), KernelError> {
-        let mut tables = self.lock();
-        let mut wanted = HashMap::new();
-        for (cgroup, agent) in bindings {
-            let slot = tables.slots.get(agent.as_str());
-            let slot = slot.ok_or_else(|| KernelError::UnknownAgent(agent.as_str().to_owned()))?;
-            wanted.insert(*cgroup, slot);
-        }
-        let bound: HashMap<u64, u32> = tables.maps.cgroups.iter().filter_map(Result::ok).collect();
-        if bound == wanted {
-            return Ok(());
-        }
-        let map = &mut tables.maps.cgroups;
-        for stale in bound.keys().filter(|id| !wanted.contains_key(id)) {
-            map.remove(stale).map_err(KernelError::map("CGROUPS"))?;
-        }
-        for (id, slot) in wanted.iter().filter(|(id, slot)| bound.get(id) != Some(slot)) {
-            map.insert(id, slot, 0).map_err(KernelError::map("CGROUPS"))?;
-        }
-        let epoch = tables.maps.control().binding_epoch.wrapping_add(1);
-        tables.maps.store_control(offset_of!(Control, binding_epoch), epoch);
-        Ok(())
-    }
-
     /// Every quarantined agent.
     pub fn quarantines(&self) -> Vec<(AgentName, QuarantineState)> {
         let tables = self.lock();

@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use enforcer_common::{AgentLimits, BANKS, Control};
 
+use super::bind::settle;
 use super::error::KernelError;
 use super::state::{Kernel, Tables};
-use super::sys;
 use crate::compile::{AgentPlan, Plan, RuleInfo};
 use crate::policy::AgentName;
 
 // === impl Kernel ===
 
 impl Kernel {
-    /// Puts a plan in force as one generation and returns its number.
+    /// Puts a plan in force as one generation and returns its number. Cgroups
+    /// that are bound otherwise than `bindings` (cgroup ids and their agents)
+    /// are nobody's from just before: [`Kernel::bind`] gives them to theirs.
     ///
     /// # Errors
     /// The plan does not fit, or the kernel refused an entry: the generation
-    /// in force stays, whole.
-    pub fn apply(&self, plan: &Plan) -> Result<u32, KernelError> {
-        self.lock().apply(plan)
+    /// in force stays, whole; cgroups may have to be bound again.
+    pub fn apply(&self, plan: &Plan, bindings: &[(u64, AgentName)]) -> Result<u32, KernelError> {
+        self.lock().apply(plan, bindings)
     }
 
     /// Follows interfaces named in policies that came, went, or came back.
@@ -43,9 +45,15 @@ impl Kernel {
         self.lock().maps.control().generation
     }
 
-    /// The agent in a slot.
-    pub fn agent(&self, slot: u32) -> Option<AgentName> {
-        self.lock().maps.name(slot).and_then(|name| AgentName::parse(&name).ok())
+    /// The agent that had a slot in a generation: records of an earlier owner
+    /// may still be on their way.
+    pub fn agent(&self, slot: u32, generation: u32) -> Option<AgentName> {
+        let tables = self.lock();
+        let name = match tables.slots.owner_before(slot, generation) {
+            Some(earlier) => earlier.to_owned(),
+            None => tables.maps.name(slot)?,
+        };
+        AgentName::parse(&name).ok()
     }
 
     /// The slot of an agent.
@@ -62,12 +70,14 @@ impl Kernel {
 // === impl Tables ===
 
 impl Tables {
-    fn apply(&mut self, plan: &Plan) -> Result<u32, KernelError> {
+    fn apply(&mut self, plan: &Plan, bindings: &[(u64, AgentName)]) -> Result<u32, KernelError> {
         self.refuse_what_does_not_fit(plan)?;
         let wanted: Vec<&str> = plan.agents.iter().map(|a| a.agent.as_str()).collect();
+        self.make_room(&wanted)?;
         let mut fresh = Vec::new();
         let written = self.write(plan, &wanted, &mut fresh);
-        let entries = match written {
+        let ready = written.and_then(|entries| self.unbind_others(bindings).map(|()| entries));
+        let entries = match ready {
             Ok(entries) => entries,
             Err(error) => {
                 // Nothing reads them yet, so nothing has to be waited for.
@@ -95,6 +105,35 @@ impl Tables {
             let needed = plan.agents.len() as u64;
             return Err(KernelError::Full { what: "agents", needed, free: slots, capacity: slots });
         }
+        Ok(())
+    }
+
+    /// Where the plan needs slots of agents that it leaves out, those stop first:
+    /// a generation of its own in which they have no policy. A slot changes
+    /// hands only while it denies, so nothing of the old owner's is ever judged,
+    /// or counted, as the new one's.
+    fn make_room(&mut self, wanted: &[&str]) -> Result<(), KernelError> {
+        let slots = self.maps.names.len().saturating_sub(1) as usize;
+        let fresh = wanted.iter().filter(|name| self.slots.get(name).is_none()).count();
+        let empty = slots.saturating_sub(self.slots.iter().count());
+        if fresh <= empty + self.slots.idle(&self.maps, wanted).count() {
+            return Ok(());
+        }
+        let free = empty + self.slots.left_out(&self.maps, wanted).count();
+        if fresh > free {
+            let (needed, free, capacity) = (fresh as u64, free as u64, slots as u64);
+            return Err(KernelError::Full { what: "agents", needed, free, capacity });
+        }
+        let kept = |name: &str| wanted.contains(&name);
+        let bank = self.maps.control().generation as usize % BANKS;
+        let mut entries = Vec::new();
+        for (_, slot) in self.slots.iter().filter(|(name, _)| kept(name)) {
+            let limits = self.maps.agents.get(slot).unwrap_or_default().banks[bank];
+            self.write_bank(slot, self.idle_bank(), limits)?;
+            entries.push((slot, limits.policy_id));
+        }
+        self.switch(&entries)?;
+        settle();
         Ok(())
     }
 
@@ -168,10 +207,7 @@ impl Tables {
 
     /// Takes old policies out, once no running program can still read them.
     fn forget_old(&mut self, plan: &Plan, entries: &[(u32, u32)]) -> Result<(), KernelError> {
-        if let Err(error) = sys::wait_for_running_programs() {
-            // A program that still reads the old policy then denies one packet.
-            tracing::warn!(%error, "cannot wait for running programs");
-        }
+        settle();
         let ids: Vec<u32> = entries.iter().map(|&(_, id)| id).collect();
         // Records of the last generation may still be on their way.
         let previous: Vec<u32> = self.plans.values().map(|(id, _)| *id).collect();

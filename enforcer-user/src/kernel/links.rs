@@ -106,6 +106,27 @@ impl Links {
     }
 }
 
+/// Refuses, before anything is changed, links that hold another cgroup: what
+/// they enforce stays as it is.
+pub(crate) fn refuse_other_root(dir: &Path, root_id: u64) -> Result<(), KernelError> {
+    for hookup in &HOOKUPS {
+        let pin = dir.join(hookup.program);
+        let Some(link) = sys::open_pin(&pin).map_err(KernelError::io("open", &pin))? else {
+            continue;
+        };
+        let info = sys::link_info(link.as_fd()).map_err(KernelError::io("read", &pin))?;
+        if info.cgroup_id != root_id && info.cgroup_id != 0 {
+            return Err(elsewhere(&pin, &info, dir));
+        }
+    }
+    Ok(())
+}
+
+fn elsewhere(pin: &Path, info: &sys::LinkInfo, dir: &Path) -> KernelError {
+    let what = format!("{} is attached to another cgroup (id {})", pin.display(), info.cgroup_id);
+    KernelError::Foreign { dir: dir.to_owned(), what }
+}
+
 /// A pinned link to exactly this cgroup. One to a cgroup that is gone is
 /// removed: it covers nothing any more.
 fn usable(pin: &Path, root_id: u64, dir: &Path) -> Result<Option<OwnedFd>, KernelError> {
@@ -120,8 +141,7 @@ fn usable(pin: &Path, root_id: u64, dir: &Path) -> Result<Option<OwnedFd>, Kerne
         fs::remove_file(pin).map_err(KernelError::io("remove", pin))?;
         return Ok(None);
     }
-    let what = format!("{} is attached to another cgroup (id {})", pin.display(), info.cgroup_id);
-    Err(KernelError::Foreign { dir: dir.to_owned(), what })
+    Err(elsewhere(pin, &info, dir))
 }
 
 /// What is wrong with the pinned links to `root`, as far as the pins tell.

@@ -61,6 +61,12 @@ impl Maps {
         })
     }
 
+    /// The layout version of what is pinned in `dir`, whatever else is there.
+    pub(crate) fn version(dir: &Path) -> Result<u32, KernelError> {
+        let control: Mapped<Control> = mapped(dir, "CONTROL", false)?;
+        Ok(control.get(0).unwrap_or_default().abi)
+    }
+
     /// The control block.
     pub(crate) fn control(&self) -> Control {
         self.control.get(0).unwrap_or_default()

@@ -13,6 +13,7 @@ mod unlisted;
 mod programs;
 mod links;
 mod arena;
+mod bind;
 mod passes;
 mod resident;
 mod slots;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-use enforcer_common::{AgentState, NAME_LEN, SLOT_UNBOUND};
+use enforcer_common::{AgentState, BANKS, NAME_LEN, SLOT_UNBOUND};
 
 use super::counters::Counters;
 use super::error::KernelError;
@@ -16,6 +16,9 @@ use super::maps::Maps;
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     by_name: BTreeMap<String, u32>,
+    /// Last owners of slots that changed hands, and the last generation in which
+    /// each of them was.
+    earlier: BTreeMap<u32, (u32, String)>,
 }
 
 // === impl Slots ===
@@ -24,7 +27,8 @@ impl Slots {
     /// Reads the names that an earlier daemon has left.
     pub(crate) fn adopt(maps: &Maps) -> Self {
         let slots = SLOT_UNBOUND + 1..maps.names.len();
-        Self { by_name: slots.filter_map(|slot| Some((maps.name(slot)?, slot))).collect() }
+        let by_name = slots.filter_map(|slot| Some((maps.name(slot)?, slot))).collect();
+        Self { by_name, earlier: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, agent: &str) -> Option<u32> {
@@ -35,8 +39,14 @@ impl Slots {
         self.by_name.iter().map(|(name, &slot)| (name.as_str(), slot))
     }
 
-    /// The agent's slot, given now if it has none. A slot of an agent without
-    /// policy (not in `wanted`) and without quarantine is reused last.
+    /// Who had the slot before its owner, if that was so in this generation.
+    pub(crate) fn owner_before(&self, slot: u32, generation: u32) -> Option<&str> {
+        let (last, name) = self.earlier.get(&slot)?;
+        (generation <= *last).then_some(name.as_str())
+    }
+
+    /// The agent's slot, given now if it has none. An [idle](Slots::idle) slot
+    /// is reused last.
     pub(crate) fn assign(
         &mut self,
         maps: &mut Maps,
@@ -47,10 +57,10 @@ impl Slots {
         if let Some(slot) = self.get(agent) {
             return Ok(slot);
         }
-        let slot = self.free(maps).or_else(|| self.reclaim(maps, wanted)).ok_or_else(|| {
-            let capacity = u64::from(maps.names.len().saturating_sub(1));
-            KernelError::Full { what: "agents", needed: wanted.len() as u64, free: 0, capacity }
-        })?;
+        let slot = match self.free(maps) {
+            Some(slot) => slot,
+            None => self.reclaim(maps, wanted)?,
+        };
         clear(maps, slot);
         counters.clear(slot)?;
         let mut name = [0; NAME_LEN];
@@ -67,13 +77,41 @@ impl Slots {
         (SLOT_UNBOUND + 1..maps.names.len()).find(|&slot| maps.name(slot).is_none())
     }
 
-    fn reclaim(&mut self, maps: &Maps, wanted: &[&str]) -> Option<u32> {
-        let idle = |name: &str, slot: u32| {
-            !wanted.contains(&name)
-                && maps.states.get(slot).is_some_and(|s| s.quarantine == AgentState::FREE)
+    /// Slots of agents that are not in `wanted`. A quarantine is kept: its agent
+    /// may come back.
+    pub(crate) fn left_out<'a>(
+        &'a self,
+        maps: &'a Maps,
+        wanted: &'a [&str],
+    ) -> impl Iterator<Item = (&'a str, u32)> {
+        let free = |slot| maps.states.get(slot).is_some_and(|s| s.quarantine == AgentState::FREE);
+        self.iter().filter(move |&(name, slot)| !wanted.contains(&name) && free(slot))
+    }
+
+    /// Those of them that have no policy in the generation in force.
+    pub(crate) fn idle<'a>(
+        &'a self,
+        maps: &'a Maps,
+        wanted: &'a [&str],
+    ) -> impl Iterator<Item = (&'a str, u32)> {
+        let bank = maps.control().generation as usize % BANKS;
+        let denies =
+            move |slot| maps.agents.get(slot).is_some_and(|e| e.banks[bank].policy_id == 0);
+        self.left_out(maps, wanted).filter(move |&(_, slot)| denies(slot))
+    }
+
+    /// Takes an idle slot from its agent, its cgroups and their sockets.
+    fn reclaim(&mut self, maps: &mut Maps, wanted: &[&str]) -> Result<u32, KernelError> {
+        let Some((name, slot)) = self.idle(maps, wanted).next() else {
+            let (needed, capacity) =
+                (wanted.len() as u64, maps.names.len().saturating_sub(1).into());
+            return Err(KernelError::Full { what: "agents", needed, free: 0, capacity });
         };
-        let name = self.iter().find(|&(name, slot)| idle(name, slot))?.0.to_owned();
-        self.by_name.remove(&name)
+        let name = name.to_owned();
+        self.by_name.remove(&name);
+        maps.vacate(slot)?;
+        self.earlier.insert(slot, (maps.control().generation, name));
+        Ok(slot)
     }
 }
 

@@ -9,7 +9,7 @@ use enforcer_common::{ABI_VERSION, AgentEntry, AgentLimits, BANKS, Cap, Control,
 
 use super::counters::Counters;
 use super::error::KernelError;
-use super::links::Links;
+use super::links::{self, Links};
 use super::lsm::{self, Constants, Layer, LayerState};
 use super::maps::Maps;
 use super::mount;
@@ -105,6 +105,7 @@ impl Kernel {
             refuse_other_abi(&paths)?;
         }
         let root = sys::cgroup_id(&paths.root).map_err(KernelError::io("read", &paths.root))?;
+        links::refuse_other_root(&paths.links(), root)?;
         let constants = Constants::look_up(root, root_level(&paths)?);
         let mut programs = Programs::load(&paths.maps(), &settings.capacity, &constants)?;
         let maps = Maps::open(&paths.maps(), true)?;
@@ -122,6 +123,10 @@ impl Kernel {
             plans: HashMap::new(),
             rules: HashMap::new(),
         };
+        if adopted {
+            // The daemon before may have ended between a binding and its epoch.
+            tables.maps.move_epoch();
+        }
         let kernel = Self {
             counters: Counters::open(&paths.maps())?,
             paths,
@@ -215,8 +220,9 @@ pub fn detach(bpf_dir: &Path) -> Result<(), KernelError> {
 
 /// Layouts of another version must not be read as ours.
 fn refuse_other_abi(paths: &Paths) -> Result<(), KernelError> {
-    let abi = Maps::open(&paths.maps(), false)?.control().abi;
-    // Zero: an earlier start ended before anything was attached.
+    // The others may be missing: an earlier start ended before it had made them.
+    let abi = Maps::version(&paths.maps())?;
+    // Zero: it ended before anything was attached.
     if abi == ABI_VERSION || abi == 0 {
         return Ok(());
     }

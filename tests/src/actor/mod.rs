@@ -6,6 +6,7 @@ mod guard;
 mod handed;
 mod host;
 mod icmp;
+mod steady;
 mod tcp;
 mod udp;
 mod way_out;
@@ -30,6 +31,7 @@ pub struct Streams {
     tcp: HashMap<String, TcpStream>,
     udp: HashMap<String, UdpSocket>,
     listeners: HashMap<String, TcpListener>,
+    steady: HashMap<String, steady::Steady>,
     /// Held and never used.
     others: Vec<OwnedFd>,
 }
@@ -87,6 +89,14 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["udp-echo", address, port] => udp::echo(address, port),
         ["flood", how, address, port, pps, seconds, threads, sockets, len] => {
             udp::flood(how, address, port, &[pps, seconds, threads, sockets, len])
+        }
+        ["steady", name, address, port, gap_us] => {
+            steady::start(streams, name, address, port, gap_us)
+        }
+        ["steady-stop", name] => steady::stop(streams, name),
+        ["storm", address, port, count] => steady::storm(streams, address, port, count),
+        ["tcp-storm", address, port, threads, each] => {
+            tcp::connect_storm(address, port, threads, each)
         }
         ["ping", how, address] => icmp::ping(how, address),
         ["unix", path] => host::unix(streams, path),

@@ -132,6 +132,23 @@ pub(super) fn connect_rate(address: &str, port: &str, per_second: &str, seconds:
     Ok(json!({ "attempts": pace.taken(), "opened": opened, "errors": errors }))
 }
 
+/// Tries `each` connections in each of `threads` threads at once.
+pub(super) fn connect_storm(address: &str, port: &str, threads: &str, each: &str) -> Done {
+    let (target, each) = (target(address, port)?, read::<u64>(each)?);
+    let one = move || (0..each).map(|_| open(target).err()).collect::<Vec<_>>();
+    let threads: Vec<_> = (0..read::<u64>(threads)?).map(|_| std::thread::spawn(one)).collect();
+    let (mut opened, mut errors) = (0_u64, BTreeMap::<String, u64>::new());
+    for thread in threads {
+        for ended in thread.join().map_err(|_| Errno::EIO)? {
+            match ended {
+                None => opened += 1,
+                Some(errno) => *errors.entry(format!("{errno:?}")).or_default() += 1,
+            }
+        }
+    }
+    Ok(json!({ "opened": opened, "errors": errors }))
+}
+
 /// Closes the connection called `name`.
 pub(super) fn close(streams: &mut Streams, name: &str) -> Done {
     streams.tcp.remove(name).map(|_| json!({})).ok_or(Errno::EBADF)

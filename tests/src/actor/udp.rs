@@ -12,7 +12,7 @@ use crate::wait::now_ns;
 
 /// What became of a series of sends.
 #[derive(Debug, Default)]
-struct Tally {
+pub(super) struct Tally {
     attempts: u64,
     sent: u64,
     errors: BTreeMap<String, u64>,
@@ -62,7 +62,7 @@ impl Pace {
 // === impl Tally ===
 
 impl Tally {
-    fn note(&mut self, before: u64, result: std::io::Result<usize>) {
+    pub(super) fn note(&mut self, before: u64, result: std::io::Result<usize>) {
         self.attempts += 1;
         match result {
             Ok(_) => self.sent += 1,
@@ -81,7 +81,7 @@ impl Tally {
         }
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json!({
             "attempts": self.attempts, "sent": self.sent, "errors": self.errors,
             "first_refused_ns": self.first_refused.map(|(before, _)| before),
@@ -91,12 +91,12 @@ impl Tally {
 }
 
 /// A socket of the family of `target`; v4-mapped addresses are IPv6.
-fn socket(target: SocketAddr) -> Result<UdpSocket, Errno> {
+pub(super) fn socket(target: SocketAddr) -> Result<UdpSocket, Errno> {
     let any = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     UdpSocket::bind(any).map_err(|error| errno(&error))
 }
 
-fn target(address: &str, port: &str) -> Result<SocketAddr, Errno> {
+pub(super) fn target(address: &str, port: &str) -> Result<SocketAddr, Errno> {
     Ok(SocketAddr::new(read::<IpAddr>(address)?, read(port)?))
 }
 

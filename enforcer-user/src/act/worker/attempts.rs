@@ -1,7 +1,7 @@
 //! Attempts: starting those that are due, and what follows from their end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
@@ -29,7 +29,7 @@ impl Worker {
     pub(super) fn start_due(&mut self) {
         while self.attempts.len() < MAX_IN_FLIGHT {
             let Some(first) = self.due.first_entry() else { break };
-            if first.key().0 > clock::wall() {
+            if first.key().0 > Instant::now() {
                 break;
             }
             let tried = first.remove();
@@ -41,7 +41,7 @@ impl Worker {
     pub(super) async fn finish(&mut self, ended: Ended) -> Result<(), WorkerError> {
         let Ended { mut row, outcome, took } = ended;
         row.attempts += 1;
-        let Step { word, message } = step(&mut row, outcome, took);
+        let Step { word, message, wait } = step(&mut row, outcome, took);
         self.unfinished.rows.retain(|older| older.id != row.id);
         self.save(&row).await?;
         self.teller.row(&row, word, message);
@@ -49,7 +49,7 @@ impl Worker {
         self.teller.count(self.provider_of(&row.credential), word, duration);
         if row.state == RowState::Pending {
             let again = Try { row, secret: None, asked_before: true };
-            self.due.insert((again.row.next_attempt, again.row.id), again);
+            self.due.insert((Instant::now() + wait, again.row.id), again);
         }
         Ok(())
     }
@@ -77,6 +77,8 @@ impl Worker {
 struct Step {
     word: &'static str,
     message: String,
+    /// Until the next attempt, of a row that is still pending.
+    wait: Duration,
 }
 
 /// The row after an attempt that ended so.
@@ -87,21 +89,21 @@ fn step(row: &mut Row, outcome: Outcome, took: Duration) -> Step {
             row.last_error = None;
             let ms = took.as_secs_f64() * 1000.0;
             let message = format!("dead ({}), {ms:.1} ms after the violation", proof.as_str());
-            Step { word: "confirmed", message }
+            Step { word: "confirmed", message, wait: Duration::ZERO }
         }
         Outcome::Fail { error } => given_up(row, error),
         Outcome::Retry { after, error, accepted } => {
             row.accepted |= accepted;
-            if backoff::over(row.attempts, row.created, clock::wall()) {
+            if backoff::over(row.attempts, took) {
                 let attempts = row.attempts;
                 return given_up(row, format!("given up after {attempts} attempts: {error}"));
             }
             let wait = backoff::wait(row.attempts, after);
             row.next_attempt = clock::wall() + wait;
-            let (attempts, wait) = (row.attempts, wait.as_secs_f64());
-            let message = format!("attempt {attempts} failed, next in {wait:.1} s: {error}");
+            let (attempts, seconds) = (row.attempts, wait.as_secs_f64());
+            let message = format!("attempt {attempts} failed, next in {seconds:.1} s: {error}");
             row.last_error = Some(error);
-            Step { word: "retried", message }
+            Step { word: "retried", message, wait }
         }
     }
 }
@@ -110,7 +112,7 @@ fn given_up(row: &mut Row, error: String) -> Step {
     row.state = RowState::Dead;
     let message = format!("FAILED, the credential may still live: {error}");
     row.last_error = Some(error);
-    Step { word: "failed", message }
+    Step { word: "failed", message, wait: Duration::ZERO }
 }
 
 async fn try_once(shared: Arc<Shared>, tried: Try) -> Ended {

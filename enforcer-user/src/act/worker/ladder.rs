@@ -1,6 +1,7 @@
 //! The ladder: alert, quarantine, revoke.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use secrecy::SecretString;
 use tokio::task::spawn_blocking;
@@ -130,7 +131,7 @@ impl Worker {
     }
 
     fn enqueue(&mut self, tried: Try) {
-        self.due.insert((clock::wall(), tried.row.id), tried);
+        self.due.insert((Instant::now(), tried.row.id), tried);
     }
 
     /// Over the storm budget: quarantine and alert instead.

@@ -9,10 +9,9 @@ mod attempts;
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
-use time::OffsetDateTime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
@@ -20,7 +19,6 @@ use uuid::Uuid;
 
 pub use quarantine::{Cut, QuarantineError, QuarantineHandle};
 
-use super::clock;
 use super::handle::{Accepted, RevokeError};
 use super::outbox::{Decision, OutboxError, Row};
 use super::report::Teller;
@@ -34,7 +32,7 @@ use queue::Queued;
 const MAX_IN_FLIGHT: usize = 32;
 /// How soon a failed write or quarantine is tried again.
 const REPAIR_EVERY: Duration = Duration::from_secs(1);
-/// Longest sleep: the wall clock may be set while we wait.
+/// Longest sleep; only what falls due or arrives ends it earlier.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The worker ended otherwise than by being told to.
@@ -79,7 +77,9 @@ pub(super) struct Worker {
     teller: Teller,
     commands: UnboundedReceiver<Command>,
     backlog: BinaryHeap<Queued>,
-    due: BTreeMap<(OffsetDateTime, Uuid), Try>,
+    /// By the clock that nobody sets: a wall clock set back must not put off
+    /// a revocation.
+    due: BTreeMap<(Instant, Uuid), Try>,
     attempts: JoinSet<Ended>,
     unfinished: Unfinished,
 }
@@ -94,7 +94,7 @@ impl Worker {
         teller: Teller,
         commands: UnboundedReceiver<Command>,
     ) -> Result<Self, OutboxError> {
-        let now = clock::wall();
+        let now = Instant::now();
         let resumed = |row: Row| ((now, row.id), Try { row, secret: None, asked_before: true });
         Ok(Self {
             due: shared.outbox.pending()?.into_iter().map(resumed).collect(),
@@ -154,7 +154,7 @@ impl Worker {
     fn pause(&self) -> Duration {
         let free = self.attempts.len() < MAX_IN_FLIGHT;
         let next = self.due.keys().next().filter(|_| free);
-        let until = next.map(|(at, _)| Duration::try_from(*at - clock::wall()).unwrap_or_default());
+        let until = next.map(|(at, _)| at.saturating_duration_since(Instant::now()));
         let repair = (!self.unfinished.is_empty()).then_some(REPAIR_EVERY);
         [until, repair].into_iter().flatten().fold(LONGEST_SLEEP, Duration::min)
     }
