@@ -8,11 +8,13 @@ pub mod bench;
 pub mod binaries;
 pub mod capture;
 pub mod cgroup;
+pub mod confined;
 pub mod daemon;
 pub mod forge;
 pub mod http;
 pub mod lab;
 pub mod layer;
+pub mod ledger;
 pub mod metrics;
 pub mod oidc;
 pub mod peer;
@@ -22,6 +24,7 @@ pub mod naive;
 pub mod netns;
 
 pub mod sweep;
+pub mod tap;
 pub mod testrun;
 pub mod wait;
 
