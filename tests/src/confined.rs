@@ -1,12 +1,17 @@
 //! An agent behind the layers that stand beside the cgroup programs.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::agent::Agent;
+use crate::binaries;
 use crate::daemon::{self, Daemon};
 use crate::lab::Lab;
 use crate::layer::has_lsm;
-use crate::{binaries, skip};
+use crate::wait::eventually;
+
+/// `CLONE_NEWNET` of `include/uapi/linux/sched.h`.
+const NEWNET: u32 = 0x4000_0000;
 
 /// `enforcer exec --agent worker --`, to be followed by a command.
 pub fn command(lab: &Lab) -> Command {
@@ -29,14 +34,23 @@ pub fn agents(lab: &Lab, daemon: &Daemon<'_>) -> Vec<(&'static str, Agent)> {
     agents
 }
 
-/// Root with every capability and no layer but the cgroup programs; `None`, and
-/// a skip of `test`, where BPF LSM stands in front of them.
-pub fn only_hooks(test: &str, lab: &Lab, daemon: &Daemon<'_>) -> Option<Agent> {
+/// Root with every capability and no layer but the cgroup programs. Where BPF LSM
+/// stands in front of them it is taken away, as an administrator might: the
+/// daemon is killed, and its programs of that layer are unpinned.
+pub fn only_hooks(lab: &Lab, daemon: &mut Daemon<'_>) -> Agent {
     if has_lsm(daemon) {
-        skip(test, "BPF LSM refuses before the cgroup programs are asked");
-        return None;
+        daemon.kill9();
+        let pins = fs::read_dir(lab.bpf_dir().join("links")).expect("list the pins");
+        for pin in
+            pins.flatten().filter(|pin| pin.file_name().to_string_lossy().starts_with("lsm_"))
+        {
+            fs::remove_file(pin.path()).expect("remove a pin");
+        }
+        // Of no agent, so that nothing is counted against one.
+        let free = || lab.agent("nobody").act(&format!("unshare {NEWNET}")).ok().then_some(());
+        eventually("BPF LSM to be gone", free);
     }
-    Some(lab.agent("worker"))
+    lab.agent("worker")
 }
 
 /// Asserts that it is refused, by whichever of the layers is asked first.

@@ -82,14 +82,13 @@ fn sockets_of_every_other_family_are_refused() {
 /// queue, of which no program on the interface would see a thing.
 #[test]
 fn options_of_packet_sockets_are_refused_by_the_hooks() {
-    const TEST: &str = "options_of_packet_sockets_are_refused_by_the_hooks";
-    if !privileged(TEST) {
+    if !privileged("options_of_packet_sockets_are_refused_by_the_hooks") {
         return;
     }
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
-    let daemon = Daemon::start(&lab);
-    let Some(mut agent) = confined::only_hooks(TEST, &lab, &daemon) else { return };
+    let mut daemon = Daemon::start(&lab);
+    let mut agent = confined::only_hooks(&lab, &mut daemon);
     agent.expect_refused(&frame("ring"));
     agent.expect_refused(&frame("bypass"));
     assert_eq!(refusals(&lab), [(Reason::SocketOption, 2)]);

@@ -42,14 +42,13 @@ fn no_message_takes_another_way_by_its_headers() {
 /// Headers that only fill space are followed to the port behind them.
 #[test]
 fn headers_that_lead_nowhere_hide_no_port() {
-    const TEST: &str = "headers_that_lead_nowhere_hide_no_port";
-    if !privileged(TEST) {
+    if !privileged("headers_that_lead_nowhere_hide_no_port") {
         return;
     }
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
-    let daemon = Daemon::start(&lab);
-    let Some(mut agent) = confined::only_hooks(TEST, &lab, &daemon) else { return };
+    let mut daemon = Daemon::start(&lab);
+    let mut agent = confined::only_hooks(&lab, &mut daemon);
     let cases = [("no-operation", ALLOWED_V4), ("destination", ALLOWED_V6)];
     for (what, allowed) in cases {
         let before = lab.peer.packets_to(allowed).len();

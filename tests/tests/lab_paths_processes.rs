@@ -4,6 +4,7 @@
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use enforcer_tests::confined::{self, expect_closed};
@@ -75,8 +76,12 @@ fn the_kernel_starts_no_helper_for_an_agent() {
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
     let daemon = Daemon::start(&lab);
-    let settings = ["kernel/core_pattern", "kernel/modprobe", "net/ipv4/ip_forward"];
-    let before = settings.map(read);
+    let mut settings = vec!["kernel/core_pattern", "kernel/modprobe", "net/ipv4/ip_forward"];
+    // A kernel without modules has no program to load them.
+    settings.retain(|setting| setting_file(setting).exists());
+    let read =
+        || settings.iter().map(|s| std::fs::read(setting_file(s))).flatten().collect::<Vec<_>>();
+    let before = read();
     let mut agents = confined::agents(&lab, &daemon);
     for (layer, agent) in &mut agents {
         expect_closed(layer, agent, "request-key");
@@ -84,15 +89,15 @@ fn the_kernel_starts_no_helper_for_an_agent() {
     // These the cgroup programs refuse alone.
     agents.push(("hooks", lab.agent("worker")));
     for (layer, agent) in &mut agents {
-        for setting in settings {
+        for setting in &settings {
             expect_closed(layer, agent, &format!("put /proc/sys/{setting} |/tmp/x"));
         }
     }
-    assert_eq!(settings.map(read), before);
+    assert_eq!(read(), before);
 }
 
-fn read(setting: &str) -> String {
-    std::fs::read_to_string(format!("/proc/sys/{setting}")).expect("readable")
+fn setting_file(setting: &str) -> PathBuf {
+    Path::new("/proc/sys").join(setting)
 }
 
 /// Handed in before the first instruction: the launcher closes them; BPF LSM

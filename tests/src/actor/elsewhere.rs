@@ -1,10 +1,9 @@
 //! Other namespaces, other routes, other memory: what lies beside the agent.
 
 use std::ffi::{CString, c_ulong};
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -76,18 +75,6 @@ pub(super) fn mount_own(kind: &str, folder: &str) -> Done {
         let data = none.cast();
         Errno::result(libc::mount(kind.as_ptr(), folder.as_ptr(), kind.as_ptr(), 0, data))?;
     }
-    Ok(json!({}))
-}
-
-/// Moves this thread, and not its process, by `cgroup.threads`.
-pub(super) fn move_thread(folder: &str) -> Done {
-    let file = Path::new(folder).join("cgroup.threads");
-    let done = std::thread::spawn(move || {
-        // SAFETY: asks for a number.
-        let thread = unsafe { libc::syscall(libc::SYS_gettid) };
-        fs::write(file, thread.to_string()).map_err(|error| errno(&error))
-    });
-    done.join().map_err(|_| Errno::EIO)??;
     Ok(json!({}))
 }
 

@@ -14,6 +14,7 @@ mod icmp;
 mod join;
 mod programs;
 mod race;
+mod reach;
 mod ring;
 mod tcp;
 mod udp;
@@ -114,10 +115,11 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["route-change", kind] => elsewhere::change(kind),
         ["poke", pid] => elsewhere::poke(pid),
         ["mount-own", kind, folder] => elsewhere::mount_own(kind, folder),
-        ["move-thread", folder] => elsewhere::move_thread(folder),
         ["call-from", kind, own, to] => elsewhere::call_from(kind, own, to),
         ["udp-to-all", address, port] => elsewhere::to_all(address, port),
         ["answer", name] => elsewhere::answer(streams, name),
+        ["signal-by-descriptor", pid, signal] => reach::by_descriptor(pid, signal),
+        ["limit", pid] => reach::limit(pid),
         ["own-program", how, cgroup] => programs::attach(streams, how, cgroup),
         ["ping", how, address] => icmp::ping(how, address),
         ["unix", path] => host::unix(streams, path),
