@@ -61,7 +61,7 @@ const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 const MKNOD: u32 = 1;
 
-/// Whether a device carries packets or memory past the hooks. `access` is as
+/// Whether a device carries packets, bytes or memory past the hooks. `access` is as
 /// the kernel gives it: what is wanted in the upper half, the kind in the lower.
 #[inline(always)]
 pub(crate) fn escapes(access: u32, major: u32, minor: u32) -> bool {
@@ -78,6 +78,12 @@ pub(crate) fn escapes(access: u32, major: u32, minor: u32) -> bool {
             10 => minor != 229,
             // PPP, USB.
             108 | 189 => true,
+            // Serial lines: of the machine (the first 64 are its screens), USB
+            // modems and adapters, the hypervisor's; and the console, which is
+            // one of them.
+            4 => minor >= 64,
+            5 => minor == 1,
+            166 | 188 | 204 | 229 => true,
             _ => false,
         },
         _ => true,
