@@ -53,6 +53,13 @@ pub fn only_hooks(lab: &Lab, daemon: &mut Daemon<'_>) -> Agent {
     lab.agent("worker")
 }
 
+/// Whether `enforcer exec` keeps signals within the agent here (Linux 6.12).
+pub fn has_scopes() -> bool {
+    // SAFETY: without attributes and with this flag it only answers.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) };
+    version >= 6
+}
+
 /// Asserts that it is refused, by whichever of the layers is asked first.
 #[track_caller]
 pub fn expect_closed(layer: &str, agent: &mut Agent, words: &str) {

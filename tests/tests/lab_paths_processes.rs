@@ -45,6 +45,28 @@ fn the_memory_and_descriptors_of_others_cannot_be_used() {
     eventually("its owner's bytes", || (lab.peer.tcp_bytes(SINK_PORT) == 7).then_some(()));
 }
 
+/// Signals as news of a descriptor, and limits: under `enforcer exec` only.
+#[test]
+fn nobody_outside_is_ended_without_a_signal_being_sent() {
+    if !privileged("nobody_outside_is_ended_without_a_signal_being_sent") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let _daemon = Daemon::start(&lab);
+    let mut outside = Agent::of(&mut lab.command(binaries::lab_agent()));
+    let mut agent = confined::agent(&lab);
+    agent.expect_refused(&format!("limit {}", outside.pid()));
+    if confined::has_scopes() {
+        // The kernel sends it while the agent waits, or not at all.
+        agent.expect_ok(&format!("signal-by-descriptor {} 9", outside.pid()));
+    }
+    outside.expect_ok("cgroup");
+    let mut others = Agent::of(&mut lab.command(binaries::lab_agent()));
+    others.expect_ok(&format!("signal-by-descriptor {} 9", outside.pid()));
+    eventually("its end", || outside.ended());
+}
+
 /// The launcher's side of it: what no hook could judge is not handed in at all.
 #[test]
 fn no_socket_comes_in_as_a_standard_stream() {
