@@ -101,8 +101,7 @@ fn the_kernel_starts_no_helper_for_an_agent() {
     let mut settings = vec!["kernel/core_pattern", "kernel/modprobe", "net/ipv4/ip_forward"];
     // A kernel without modules has no program to load them.
     settings.retain(|setting| setting_file(setting).exists());
-    let read =
-        || settings.iter().map(|s| std::fs::read(setting_file(s))).flatten().collect::<Vec<_>>();
+    let read = || settings.iter().flat_map(|s| std::fs::read(setting_file(s))).collect::<Vec<_>>();
     let before = read();
     let mut agents = confined::agents(&lab, &daemon);
     for (layer, agent) in &mut agents {

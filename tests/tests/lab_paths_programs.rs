@@ -47,7 +47,7 @@ fn no_agent_loads_a_program() {
             expect_closed(layer, &mut agent, &format!("own-program {way} {}", own.display()));
         }
     }
-    let _seen = eventually("the daemon to be ready still", || {
+    eventually("the daemon to be ready still", || {
         (daemon.json(&["status"])["ready"] == true).then_some(())
     });
 }

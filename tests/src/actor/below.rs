@@ -27,6 +27,8 @@ const QDISC_BYPASS: c_int = 20;
 /// Where a frame's bytes begin in a slot of the ring, version 2.
 const SLOT_HEADER: usize = 32;
 const PAGE: usize = 4096;
+/// Bytes of a `struct sockaddr_ll`.
+const LINK: libc::socklen_t = 20;
 /// `TP_STATUS_SEND_REQUEST`.
 const SEND_REQUEST: u32 = 1;
 
@@ -108,16 +110,16 @@ fn by_ring(socket: &OwnedFd, frame: &[u8], index: c_int) -> Result<(), Errno> {
     let fd = socket.as_raw_fd();
     set(fd, libc::SOL_PACKET, VERSION, 1)?;
     // `struct tpacket_req`: one page of two slots.
-    let request = [PAGE as u32, 1, 2048, 2];
+    let request = [4096_u32, 1, 2048, 2];
     // SAFETY: a buffer of the length given.
     Errno::result(unsafe {
         libc::setsockopt(fd, libc::SOL_PACKET, TX_RING, request.as_ptr().cast(), 16)
     })?;
-    let to = link(index);
+    let (to, length) = (link(index), u32::try_from(frame.len()).map_err(|_| Errno::EINVAL)?);
     // SAFETY: an address of the length given; the mapping is one page, as the
     // ring is, and the frame fits its first slot.
     unsafe {
-        Errno::result(libc::bind(fd, (&raw const to).cast(), size_of_val(&to) as u32))?;
+        Errno::result(libc::bind(fd, (&raw const to).cast(), LINK))?;
         let (read_write, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         let page = libc::mmap(std::ptr::null_mut(), PAGE, read_write, shared, fd, 0);
         if page == libc::MAP_FAILED {
@@ -125,7 +127,6 @@ fn by_ring(socket: &OwnedFd, frame: &[u8], index: c_int) -> Result<(), Errno> {
         }
         let slot = page.cast::<u8>();
         slot.add(SLOT_HEADER).copy_from(frame.as_ptr(), frame.len());
-        let length = frame.len() as u32;
         slot.cast::<[u32; 3]>().write_volatile([SEND_REQUEST, length, length]);
         let sent = Errno::result(libc::send(fd, std::ptr::null(), 0, 0));
         libc::munmap(page, PAGE);

@@ -41,26 +41,19 @@ pub(super) fn attach(streams: &mut Streams, how: &str, cgroup: &str) -> Done {
 
 fn load() -> Result<OwnedFd, Errno> {
     let license = c"GPL";
-    let [code_low, code_high] = halves(ALLOW.as_ptr() as u64);
-    let [license_low, license_high] = halves(license.as_ptr() as u64);
+    let [code, license] = [ALLOW.as_ptr() as u64, license.as_ptr() as u64].map(u64::to_ne_bytes);
+    let words = [code, license].map(|pointer| {
+        let [a, b, c, d, e, f, g, h] = pointer;
+        [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+    });
     // Type, instructions, licence, log, version, flags, name, device, hook.
     let mut attribute = [0_u32; 18];
-    attribute[..6].copy_from_slice(&[
-        CGROUP_SKB,
-        2,
-        code_low,
-        code_high,
-        license_low,
-        license_high,
-    ]);
+    attribute[..2].copy_from_slice(&[CGROUP_SKB, 2]);
+    attribute[2..6].copy_from_slice(words.as_flattened());
     attribute[17] = EGRESS;
     let program = call(PROG_LOAD, &attribute)?;
     // SAFETY: ours, just made.
     Ok(unsafe { OwnedFd::from_raw_fd(program) })
-}
-
-fn halves(pointer: u64) -> [u32; 2] {
-    [pointer as u32, (pointer >> 32) as u32]
 }
 
 fn call(command: c_long, attribute: &[u32]) -> Result<RawFd, Errno> {
