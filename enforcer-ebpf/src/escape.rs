@@ -1,4 +1,5 @@
-//! Processes that have left the enforced root, however they did it. Tracepoints
+//! Processes that have left the enforced root, or gone over to another agent,
+//! however they did it. Tracepoints
 //! cannot refuse, but a process can be killed before it runs again. Whoever has
 //! been below the root has a tag, and so has what it starts; who has the tag
 //! and is elsewhere has escaped. Needs no LSM.
@@ -45,7 +46,10 @@ pub(crate) fn watch_attach(ctx: BtfTracePointContext) -> i32 {
     if tag.kind == TaskTag::TRUSTED {
         return 0;
     }
-    if inside {
+    // SAFETY: the helper's own pointer.
+    let mover = unsafe { tasks::tag(tasks::leader(bpf_get_current_task_btf().cast()), false) };
+    let by_agent = mover.is_some_and(|mover| mover.kind == TaskTag::AGENT);
+    if inside && !(by_agent && joins_another(tag, &tables, cgroup)) {
         note(tag, &tables, cgroup);
     } else if tag.kind == TaskTag::AGENT {
         escaped(Hook::CgroupAttachTask, tag, task);
@@ -65,20 +69,34 @@ pub(crate) fn watch_newtask(ctx: BtfTracePointContext) -> i32 {
     }
     let Some(tables) = KernelTables::open() else { return 0 };
     let cgroup = cgroup_of_task(Object::at(task));
+    // SAFETY: loaded from the helper's pointer.
+    let maker = unsafe { tasks::tag(parent, false) }.filter(|tag| tag.kind == TaskTag::AGENT);
     if is_cgroup_below_root(&tables.control, cgroup) {
         // SAFETY: loaded from an argument.
         if let Some(tag) = unsafe { tasks::tag(leader, true) } {
             note(tag, &tables, cgroup);
         }
+        let Some(maker) = maker else { return 0 };
+        if joins_another(maker, &tables, cgroup) {
+            escaped(Hook::TaskNewtask, maker, task);
+        }
         return 0;
     }
-    // SAFETY: loaded from the helper's pointer.
-    if let Some(tag) = unsafe { tasks::tag(parent, false) }
-        && tag.kind == TaskTag::AGENT
-    {
+    if let Some(tag) = maker {
         escaped(Hook::TaskNewtask, tag, task);
     }
     0
+}
+
+/// Whether a cgroup below the root is another agent's than the tag's: what is
+/// denied to one may be allowed to the other. One that no policy names allows
+/// nothing. Only what agents do is asked about: an administrator may.
+#[inline(always)]
+fn joins_another(tag: &TaskTag, tables: &KernelTables, cgroup: Object) -> bool {
+    let owner = identity::absent(&tables.control, |level| ancestor(cgroup, level)).slot;
+    // SAFETY: the value is copied out at once.
+    let own = unsafe { CGROUPS.get(&tag.cgroup_id) }.copied().unwrap_or(SLOT_UNBOUND);
+    tag.kind == TaskTag::AGENT && owner != SLOT_UNBOUND && owner != own
 }
 
 /// Tags a process with the agent it belongs to now.

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use enforcer_tests::confined::has_scopes;
 use enforcer_tests::{
     ALLOWED_V4, Agent, BASIC, Daemon, ECHO_PORT, Lab, binaries, cgroup, daemon, privileged,
 };
@@ -131,7 +132,7 @@ fn signals_and_abstract_sockets_do_not_reach_outside() {
     outside.expect_ok("unix stream @outside");
     let mut agent = confined(&lab, None);
     // Landlock's scopes are since Linux 6.12; without them the launcher says so.
-    if scopes() {
+    if has_scopes() {
         agent.expect_refused(&format!("signal {}", daemon.pid()));
         agent.expect_refused(&format!("signal {}", std::process::id()));
         agent.expect_refused("unix stream @outside");
@@ -244,10 +245,4 @@ fn a_pin(lab: &Lab) -> PathBuf {
 fn agent_pid(agent: &mut Agent) -> String {
     let status = agent.expect_ok("status").0["status"].clone();
     status["Pid"].as_str().expect("a pid").to_owned()
-}
-
-fn scopes() -> bool {
-    // SAFETY: without attributes and with this flag it only answers.
-    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) };
-    version >= 6
 }

@@ -1,12 +1,22 @@
 //! The inside of `lab-agent`: one command a line (or one as arguments), one
 //! JSON object in answer. `help` is the list below.
 
+mod aim;
+mod below;
+mod carry;
+mod crafted;
 mod doors;
+mod elsewhere;
 mod guard;
 mod handed;
 mod host;
 mod icmp;
 mod steady;
+mod join;
+mod programs;
+mod race;
+mod reach;
+mod ring;
 mod tcp;
 mod udp;
 mod way_out;
@@ -98,6 +108,29 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["tcp-storm", address, port, threads, each] => {
             tcp::connect_storm(address, port, threads, each)
         }
+        ["aim", how, address, port] => aim::at(how, address, port),
+        ["in-name-of", source, address, port] => aim::in_the_name_of(source, address, port),
+        ["turn", how, name, address, port] => aim::turn(streams, how, name, address, port),
+        ["batch", addresses, port] => aim::batch(addresses, port),
+        ["race", how, good, bad, port, rounds] => race::run(how, good, bad, port, rounds),
+        ["carry", how, name] => carry::on(streams, how, name),
+        ["carry-handed", how, fd] => carry::on_handed(how, fd),
+        ["ring", how, kind, address, port] => ring::reach(how, kind, address, port),
+        ["ring-option", level, name] => ring::option(level, name),
+        ["crafted", what, address, port, by] => crafted::send(what, address, port, by),
+        ["join", how, group, interface] => join::group(streams, how, group, interface),
+        ["frame", how, interface, address, port] => below::frame(how, interface, address, port),
+        ["enter", path] => elsewhere::enter(path),
+        ["own-namespaces"] => elsewhere::own_namespaces(),
+        ["route-change", kind] => elsewhere::change(kind),
+        ["poke", pid] => elsewhere::poke(pid),
+        ["mount-own", kind, folder] => elsewhere::mount_own(kind, folder),
+        ["call-from", kind, own, to] => elsewhere::call_from(kind, own, to),
+        ["udp-to-all", address, port] => elsewhere::to_all(address, port),
+        ["answer", name] => elsewhere::answer(streams, name),
+        ["signal-by-descriptor", pid, signal] => reach::by_descriptor(pid, signal),
+        ["limit", pid] => reach::limit(pid),
+        ["own-program", how, cgroup] => programs::attach(streams, how, cgroup),
         ["ping", how, address] => icmp::ping(how, address),
         ["unix", path] => host::unix(streams, path),
         ["packet"] => host::packet(streams),
