@@ -28,7 +28,7 @@ pub use agents::{Occupancy, QuarantineState, monotonic_ns};
 pub use counters::AgentCounters;
 pub use error::KernelError;
 pub use explain::{Explanation, Pins};
-pub use lsm::{LayerState, Probe, probe as probe_lsm};
+pub use lsm::{LayerState, Means, Probe, probe as probe_hooks};
 pub use mount::cgroup2_mount;
 pub use programs::embedded;
 pub use resets::Resets;

@@ -6,6 +6,7 @@ use aya::sys::is_map_supported;
 
 use crate::cli::doctor::Check;
 use crate::cli::doctor::load::{Kind, load};
+use crate::kernel::Means;
 use crate::sockets::{Diag, Netns};
 
 /// Numbers of `linux/bpf.h`, with what is lost without each.
@@ -44,10 +45,14 @@ const REMEDY: &str = "use a kernel built with CONFIG_BPF_SYSCALL=y and CONFIG_CG
 const EXEC: &str = "start agents with `enforcer exec`, which closes the same paths; or start the \
                     kernel with `bpf` in `lsm=`";
 
+const UNJUDGED: &str = "on a kernel that preempts itself (`preempt=full` or `lazy`) a call is not \
+                        judged while the same hook's program is suspended on that processor; \
+                        `enforcer status` counts those";
+
 pub(super) fn checks() -> impl Iterator<Item = Check> {
     let programs = PROGRAMS.into_iter().map(|(kind, cost)| program(kind, cost));
     let maps = MAPS.into_iter().map(|(kind, name, cost)| map(kind, name, cost));
-    programs.chain(maps).chain([open_sockets(), lsm(), embedded()])
+    programs.chain(maps).chain([open_sockets(), hooks(), embedded()])
 }
 
 fn program(kind: Kind, cost: &str) -> Check {
@@ -72,25 +77,28 @@ fn map(kind: MapType, name: &str, cost: &str) -> Check {
 
 /// Never asked of `/sys/kernel/security/lsm`: a kernel can list `bpf` there
 /// and refuse the programs, or take them and never call them.
-fn lsm() -> Check {
-    let probe = crate::kernel::probe_lsm();
-    let hooks = format!("{} of {} hooks", probe.loads, probe.wanted);
-    let found = match (probe.runs, probe.refusal) {
-        (true, None) => return Check::ok("BPF LSM", hooks),
-        (true, Some(refusal)) => {
-            return Check::degraded("BPF LSM", format!("{hooks}; {refusal}"))
-                .cost("what the missing hooks refuse is closed by `enforcer exec` only")
-                .remedy(EXEC);
+fn hooks() -> Check {
+    let probe = crate::kernel::probe_hooks();
+    let (name, hooks) = ("kernel hooks", format!("{} of {} hooks", probe.loads, probe.wanted));
+    match (probe.means, probe.refusal) {
+        (Ok(Means::Lsm), None) => Check::ok(name, format!("{hooks} by {}", Means::Lsm)),
+        (Ok(Means::ModifyReturn), None) => {
+            Check::degraded(name, format!("{hooks} by {}", Means::ModifyReturn))
+                .cost(UNJUDGED)
+                .remedy("start the kernel with `bpf` in `lsm=`")
         }
-        (false, Some(refusal)) if probe.loads == 0 => format!("none: {refusal}"),
-        (false, _) => "its programs load and are never called: `bpf` is not in `lsm=`".to_owned(),
-    };
-    Check::degraded("BPF LSM", found)
-        .cost(
-            "an agent that keeps capabilities can open packet sockets and other address families, \
-             leave its cgroup, or take over a process outside",
-        )
-        .remedy(EXEC)
+        (Ok(means), Some(refusal)) => {
+            Check::degraded(name, format!("{hooks} by {means}; {refusal}"))
+                .cost("what the missing hooks refuse is closed by `enforcer exec` only")
+                .remedy(EXEC)
+        }
+        (Err(why), _) => Check::degraded(name, format!("none: {why}"))
+            .cost(
+                "an agent that keeps capabilities can open packet sockets and other address \
+                 families, leave its cgroup, or take over a process outside",
+            )
+            .remedy(EXEC),
+    }
 }
 
 /// Denied packets end no connection; the daemon does, where the kernel lets it.
