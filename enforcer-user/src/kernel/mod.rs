@@ -5,6 +5,7 @@
 
 mod error;
 mod sys;
+mod load;
 mod mount;
 mod mapped;
 mod maps;

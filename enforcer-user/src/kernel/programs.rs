@@ -10,8 +10,9 @@ use aya::{Ebpf, EbpfLoader};
 use enforcer_common::OUTCOMES;
 
 use super::error::KernelError;
+use super::load::LoadAs;
 use super::lsm::Constants;
-use super::sys::{self, LoadAs};
+use super::sys;
 use super::unlisted::Unlisted;
 use crate::config::Capacity;
 

@@ -9,10 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
-use aya_obj::generated::{bpf_insn, bpf_prog_info};
+use aya_obj::generated::bpf_prog_info;
 
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
-pub(super) const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -35,91 +34,6 @@ pub(super) fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
     let fd = i32::try_from(result).map_err(io::Error::other)?;
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// `union bpf_attr` for `BPF_PROG_LOAD`, to the type a program attaches to.
-#[repr(C)]
-#[derive(Default)]
-pub(super) struct ProgLoad {
-    pub(super) prog_type: u32,
-    pub(super) insn_cnt: u32,
-    pub(super) insns: u64,
-    pub(super) license: u64,
-    pub(super) log_level: u32,
-    pub(super) log_size: u32,
-    pub(super) log_buf: u64,
-    pub(super) kern_version: u32,
-    pub(super) prog_flags: u32,
-    pub(super) prog_name: [u8; 16],
-    pub(super) prog_ifindex: u32,
-    pub(super) expected_attach_type: u32,
-    pub(super) prog_btf_fd: u32,
-    pub(super) func_info_rec_size: u32,
-    pub(super) func_info: u64,
-    pub(super) func_info_cnt: u32,
-    pub(super) line_info_rec_size: u32,
-    pub(super) line_info: u64,
-    pub(super) line_info_cnt: u32,
-    pub(super) attach_btf_id: u32,
-}
-
-/// What a program is loaded as.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LoadAs {
-    /// `enum bpf_prog_type`.
-    pub(crate) prog_type: u32,
-    /// `enum bpf_attach_type`.
-    pub(crate) attach_type: u32,
-    /// Number of the kernel's function among its types; 0 for none.
-    pub(crate) attach_btf_id: u32,
-}
-
-impl From<LoadAs> for ProgLoad {
-    fn from(LoadAs { prog_type, attach_type, attach_btf_id }: LoadAs) -> Self {
-        Self { prog_type, expected_attach_type: attach_type, attach_btf_id, ..Self::default() }
-    }
-}
-
-/// Loads a program of a kind that aya does not know. Names are at most 15 bytes;
-/// longer ones are cut.
-pub(crate) fn load_program(
-    name: &str,
-    instructions: &[bpf_insn],
-    license: &std::ffi::CStr,
-    target: LoadAs,
-) -> io::Result<OwnedFd> {
-    let mut prog_name = [0; 16];
-    for (to, from) in prog_name[..15].iter_mut().zip(name.bytes()) {
-        *to = from;
-    }
-    let mut attr = ProgLoad {
-        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
-        insns: instructions.as_ptr().expose_provenance() as u64,
-        license: license.as_ptr().expose_provenance() as u64,
-        prog_name,
-        ..target.into()
-    };
-    match bpf(BPF_PROG_LOAD, &mut attr) {
-        Ok(fd) => fd_of(fd),
-        Err(error) => Err(explained(error, attr)),
-    }
-}
-
-/// The verifier's last words, from a second attempt that asks for them.
-fn explained(error: io::Error, mut attr: ProgLoad) -> io::Error {
-    // Older kernels keep the beginning of what does not fit, and not the end.
-    let mut log = vec![0_u8; 1 << 24];
-    attr.log_level = 1;
-    attr.log_size = 1 << 24;
-    attr.log_buf = log.as_mut_ptr().expose_provenance() as u64;
-    let _refused = bpf(BPF_PROG_LOAD, &mut attr);
-    let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
-    let said = String::from_utf8_lossy(&log[..end]);
-    let last: Vec<&str> = said.lines().rev().filter(|l| !l.starts_with("processed ")).collect();
-    match last.first() {
-        Some(words) => io::Error::new(error.kind(), format!("{error}: the verifier: {words}")),
-        None => error,
-    }
 }
 
 /// `union bpf_attr` for `BPF_LINK_CREATE`.

@@ -3,12 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::btf::BtfError;
 use aya_obj::{Object, ParseError};
 
-use super::sys::{self, LoadAs};
+use super::load::{self, LoadAs};
 
 /// Why such a program is not in the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub(crate) enum UnlistedError {
     Parse(#[from] ParseError),
     #[error("{0}")]
     Relocate(#[from] aya_obj::relocation::EbpfRelocationError),
+    #[error("{0}")]
+    Types(#[from] BtfError),
     #[error("it is not in the object")]
     Missing,
     #[error("{0}")]
@@ -26,6 +28,7 @@ pub(crate) enum UnlistedError {
 /// The object with the descriptors of its maps in place.
 pub(crate) struct Unlisted {
     object: Object,
+    types: Option<OwnedFd>,
     /// What the instructions name; open until the last program is loaded.
     _maps: HashMap<String, OwnedFd>,
 }
@@ -41,6 +44,7 @@ impl Unlisted {
         open: impl Fn(&str) -> io::Result<Option<OwnedFd>>,
     ) -> Result<Self, UnlistedError> {
         let mut object = Object::parse(object)?;
+        let types = load_types(&mut object)?;
         let mut maps: HashMap<String, OwnedFd> = HashMap::new();
         for name in object.maps.keys() {
             if let Some(fd) = open(name)? {
@@ -55,7 +59,7 @@ impl Unlisted {
             object.functions.keys().map(|(section, _)| *section).collect();
         object.relocate_maps(fds, &sections)?;
         object.relocate_calls(&sections)?;
-        Ok(Self { object, _maps: maps })
+        Ok(Self { object, types, _maps: maps })
     }
 
     /// Loads one program.
@@ -63,7 +67,15 @@ impl Unlisted {
         let found = self.object.programs.get(program).ok_or(UnlistedError::Missing)?;
         let code =
             self.object.functions.get(&found.function_key()).ok_or(UnlistedError::Missing)?;
-        let instructions: &[bpf_insn] = &code.instructions;
-        Ok(sys::load_program(program, instructions, &found.license, target)?)
+        let types = self.types.as_ref().map(AsFd::as_fd);
+        Ok(load::load_program(program, code, &found.license, types, target)?)
     }
+}
+
+/// The object's type information in the kernel, as far as the kernel knows its
+/// kinds; `None` where it knows none.
+fn load_types(object: &mut Object) -> Result<Option<OwnedFd>, UnlistedError> {
+    let Some(known) = aya::features().btf() else { return Ok(None) };
+    let types = object.fixup_and_sanitize_btf(known)?.map(aya_obj::btf::Btf::to_bytes);
+    Ok(types.map(|bytes| load::load_types(&bytes)).transpose()?)
 }

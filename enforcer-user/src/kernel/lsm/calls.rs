@@ -4,9 +4,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
-use crate::kernel::sys::{
-    BPF_LINK_CREATE, BPF_PROG_LOAD, LinkCreate, LoadAs, ProgLoad, bpf, fd_of,
-};
+use crate::kernel::load::{BPF_PROG_LOAD, LoadAs, ProgLoad};
+use crate::kernel::sys::{BPF_LINK_CREATE, LinkCreate, bpf, fd_of};
 
 /// Of `enum bpf_cmd`.
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::kernel::sys::LoadAs;
+use crate::kernel::load::LoadAs;
 
 /// The means, the better one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

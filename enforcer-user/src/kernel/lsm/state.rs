@@ -78,3 +78,35 @@ impl LayerState {
 fn not((name, why): &(&'static str, String)) -> String {
     format!("; not {name}: {why}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(means: Result<Means, String>, absent: Vec<(Place, String)>) -> String {
+        let held = PLACES.into_iter().filter(|p| !absent.iter().any(|(a, _)| a.name == p.name));
+        let held: Vec<_> = held.collect();
+        LayerState::new(held.into_iter(), absent, means, true).security()
+    }
+
+    #[test]
+    fn status_says_by_which_means_the_hooks_hold() {
+        assert_eq!(said(Ok(Means::Lsm), vec![]), "20 of 20 hooks by BPF LSM");
+        assert_eq!(said(Ok(Means::ModifyReturn), vec![]), "20 of 20 hooks by fmod_ret");
+    }
+
+    #[test]
+    fn a_hook_that_is_missing_is_named_with_its_reason() {
+        let absent = vec![(PLACES[0], "no such function".to_owned())];
+        let text = said(Ok(Means::ModifyReturn), absent);
+        assert_eq!(text, "19 of 20 hooks by fmod_ret; not bpf: no such function");
+    }
+
+    #[test]
+    fn without_any_means_nothing_is_refused_and_the_reason_is_said() {
+        let text = said(Err("BPF LSM: refused; fmod_ret: refused".to_owned()), vec![]);
+        assert!(text.starts_with("none (BPF LSM: refused; fmod_ret: refused)"), "{text}");
+        let state = LayerState::new(PLACES.into_iter(), vec![], Err(String::new()), true);
+        assert!(!state.refuses() && !state.judges_unix());
+    }
+}
