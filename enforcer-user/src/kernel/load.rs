@@ -115,6 +115,8 @@ struct BtfLoad {
     size: u32,
     log_size: u32,
     log_level: u32,
+    /// Written out: the kernel wants it zero.
+    reserved: u32,
 }
 
 /// Loads an object's type information (BTF).
@@ -125,6 +127,7 @@ pub(crate) fn load_types(types: &[u8]) -> io::Result<OwnedFd> {
         size: u32::try_from(types.len()).map_err(io::Error::other)?,
         log_size: 0,
         log_level: 0,
+        reserved: 0,
     };
     fd_of(bpf(BPF_BTF_LOAD, &mut attr)?)
 }

@@ -10,6 +10,9 @@ use super::means::Means;
 use super::trial;
 use crate::kernel::programs::Programs;
 
+/// `BPF_TRACE_RAW_TP` of `enum bpf_attach_type` (`include/uapi/linux/bpf.h`).
+const TRACEPOINT: u32 = 23;
+
 /// What loading needs beside the programs.
 pub(crate) struct Loader<'a> {
     constants: &'a Constants,
@@ -68,9 +71,6 @@ impl<'a> Loader<'a> {
         loaded.map_err(|error| sentence(place, &error))
     }
 }
-
-/// `BPF_TRACE_RAW_TP` of `enum bpf_attach_type` (`include/uapi/linux/bpf.h`).
-const TRACEPOINT: u32 = 23;
 
 /// The kernel's word; of a verifier's whole account the line that says why.
 fn sentence(place: &Place, error: &ProgramError) -> String {
