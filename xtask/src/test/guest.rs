@@ -46,7 +46,7 @@ const USUAL: [&str; 7] = [
 
 /// What is run on a kernel that was started without BPF among its security
 /// modules: what the programs at the security hooks do, then called by fmod_ret.
-const HOOKS: [&str; 4] = ["lab_escape", "lab_guard", "lab_lsm", "lab_lsm_host"];
+const HOOKS: [&str; 3] = ["lab_escape", "lab_lsm", "lab_lsm_host"];
 
 /// How much of what the virtual machine could run, each with the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
