@@ -5,9 +5,9 @@ use crate::decide::{Decision, PolicyTables};
 use crate::flow::Protocol;
 use crate::vocabulary::{Reason, Verdict};
 
-/// A `bpf(2)` command that no kernel has. `lsm/bpf` answers it, so that a caller
-/// can see whether BPF LSM programs run: they load on kernels that never call
-/// them (`lsm=` without `bpf`).
+/// A `bpf(2)` command that no kernel has. The program at the hook `bpf` answers
+/// it, so that a caller can see whether the programs at the security hooks run:
+/// those of BPF LSM load on kernels that never call them (`lsm=` without `bpf`).
 pub const CANARY_COMMAND: u32 = 0x454e_464f;
 
 /// Families and protocols of `include/linux/socket.h` and `include/uapi/linux`.

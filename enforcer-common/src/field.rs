@@ -64,6 +64,12 @@ fields! {
     InodeMode = "inode"."i_mode",
     /// Which kind of file system it is.
     SuperMagic = "super_block"."s_magic",
+    /// The user namespace of a process's credentials.
+    CredSpace = "cred"."user_ns",
+    /// The capabilities that they have in it.
+    CredEffective = "cred"."cap_effective",
+    /// How deep a user namespace is in others.
+    SpaceLevel = "user_namespace"."level",
     /// The type of a key.
     KeyType = "key"."index_key.type",
     /// The name of a type of keys.

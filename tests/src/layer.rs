@@ -1,4 +1,5 @@
-//! What the daemon says of BPF LSM, and the events of its hooks.
+//! What the daemon says of the kernel's security hooks, and the events of the
+//! programs there.
 
 use enforcer_common::{Hook, Reason};
 use serde_json::Value;
@@ -7,7 +8,8 @@ use crate::daemon::Daemon;
 use crate::skip;
 use crate::wait::eventually;
 
-/// Whether BPF LSM holds on this kernel.
+/// Whether the programs at the security hooks are called on this kernel, by
+/// BPF LSM or by fmod_ret.
 pub fn has_lsm(daemon: &Daemon<'_>) -> bool {
     let lsm = daemon.json(&["status"])["lsm"].as_str().unwrap_or_default().to_owned();
     assert!(lsm.starts_with("none") || lsm.starts_with("20 of 20 hooks"), "{lsm}");
@@ -18,7 +20,7 @@ pub fn has_lsm(daemon: &Daemon<'_>) -> bool {
 pub fn needs_lsm(test: &str, daemon: &Daemon<'_>) -> bool {
     let holds = has_lsm(daemon);
     if !holds {
-        skip(test, "this kernel refuses LSM programs");
+        skip(test, "this kernel calls no program at its security hooks");
     }
     holds
 }

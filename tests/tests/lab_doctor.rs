@@ -16,13 +16,13 @@ fn a_whole_host_can_enforce() {
     }
     let diagnosis = Diagnosis::of(&[], || Ok(()));
     assert!(diagnosis.can_enforce());
-    let may_lack = ["BPF LSM", "Unix sockets", "Landlock for `exec`", "JIT"];
+    let may_lack = ["security hooks", "Unix sockets", "Landlock for `exec`", "JIT"];
     let unexpected: Vec<_> =
         diagnosis.complaints().into_iter().filter(|name| !may_lack.contains(name)).collect();
     assert_eq!(unexpected, Vec::<&str>::new());
     let judged = diagnosis.check("Unix sockets").0 == "ok";
-    let lsm = diagnosis.check("BPF LSM").0 == "ok";
-    assert_eq!(judged, lsm || release() >= (6, 7));
+    let hooks = !diagnosis.check("security hooks").1.starts_with("none");
+    assert_eq!(judged, hooks || release() >= (6, 7));
     assert_eq!(diagnosis.check("Landlock for `exec`").0 == "ok", release() >= (6, 12));
 }
 
@@ -34,7 +34,7 @@ fn a_kernel_without_type_information_is_told_from_one_with() {
     let diagnosis = Diagnosis::of(&[], || own_mounts().and_then(|()| hide("/sys/kernel/btf")));
     assert!(!diagnosis.can_enforce());
     says(&diagnosis, "type information (BTF)", "missing", "CONFIG_DEBUG_INFO_BTF=y");
-    says(&diagnosis, "BPF LSM", "degraded", "enforcer exec");
+    says(&diagnosis, "security hooks", "degraded", "enforcer exec");
     says(&diagnosis, "escape watch", "degraded", "leaves its cgroup is not ended");
     says(&diagnosis, "program cgroup_skb/egress", "ok", "loads");
 }

@@ -1,5 +1,5 @@
-//! Leaving the enforced root: refused where BPF LSM holds, and the end of the
-//! process elsewhere.
+//! Leaving the enforced root: refused where the security hooks hold, and the end
+//! of the process elsewhere.
 
 use std::os::unix::process::ExitStatusExt;
 

@@ -96,7 +96,7 @@ fn devices_that_carry_packets_or_memory_are_refused() {
     for harmless in ["/dev/null", "/dev/zero", "/dev/urandom"] {
         agent.expect_ok(&format!("open read {harmless}"));
     }
-    // Where BPF LSM holds, making devices is a privilege that no agent has.
+    // Where the security hooks hold, making devices is a privilege that no agent has.
     let privileges = u64::from(has_lsm(&daemon));
     assert_eq!(pins::counter(&lab, Some("worker"), Reason::Privilege).sockets, privileges);
     let refused = pins::counter(&lab, Some("worker"), Reason::Device).sockets;

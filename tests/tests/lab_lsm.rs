@@ -1,4 +1,5 @@
-//! Sockets that no hook on the agent's cgroup sees: BPF LSM refuses them.
+//! Sockets that no hook on the agent's cgroup sees: the programs at the security hooks
+//! refuse them.
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};

@@ -1,15 +1,20 @@
-//! The enforcement itself, processes outside and privileges: BPF LSM refuses.
+//! The enforcement itself, processes outside and privileges: the security hooks
+//! refuse.
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 
 use enforcer_common::{Hook, Reason};
-use enforcer_tests::layer::{event_of, needs_lsm};
-use enforcer_tests::{Agent, BASIC, Daemon, Lab, binaries, cgroup, eventually, privileged};
+use enforcer_tests::layer::{event_of, has_lsm, needs_lsm};
+use enforcer_tests::{Agent, BASIC, Daemon, Lab, binaries, cgroup, eventually, pins, privileged};
+use nix::errno::Errno;
 
 /// `CLONE_NEWNET` and `CLONE_NEWUSER` of `include/uapi/linux/sched.h`.
 const NEWNET: u32 = 0x4000_0000;
 const NEWUSER: u32 = 0x1000_0000;
+/// Of `include/uapi/linux/capability.h`.
+const CAP_SYS_ADMIN: libc::c_ulong = 21;
 
 #[test]
 fn processes_outside_can_be_neither_signalled_nor_traced() {
@@ -58,6 +63,53 @@ fn no_agent_uses_a_privilege_even_if_it_has_it() {
     agent.expect_refused("request-key");
     for hook in [Hook::Capable, Hook::UsernsCreate, Hook::KeyAlloc] {
         assert_eq!(event_of(&daemon, hook, Reason::Privilege)["kind"], "denied");
+    }
+}
+
+/// By fmod_ret the program is asked before the kernel's own check.
+#[test]
+fn a_privilege_that_an_agent_does_not_have_is_no_violation() {
+    if !privileged("a_privilege_that_an_agent_does_not_have_is_no_violation") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let _daemon = Daemon::start(&lab);
+    let mut command = lab.command(binaries::lab_agent());
+    cgroup::put(&mut command, &lab.cgroup("worker"));
+    // SAFETY: one system call that takes numbers.
+    unsafe {
+        command.pre_exec(|| {
+            Errno::result(libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0))?;
+            Ok(())
+        });
+    }
+    Agent::of(&mut command).expect_refused(&format!("unshare {NEWNET}"));
+    assert_eq!(pins::counter(&lab, Some("worker"), Reason::Privilege).sockets, 0);
+}
+
+#[test]
+fn status_and_doctor_say_by_which_means_the_hooks_hold() {
+    if !privileged("status_and_doctor_say_by_which_means_the_hooks_hold") {
+        return;
+    }
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab);
+    let status = daemon.json(&["status"])["lsm"].as_str().unwrap_or_default().to_owned();
+    let checks = daemon.json(&["doctor"])["checks"].clone();
+    let checks = checks.as_array().expect("a list");
+    let hooks = checks.iter().find(|check| check["name"] == "security hooks").expect("the check");
+    let found = hooks["found"].as_str().unwrap_or_default();
+    let modules = std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+    if !has_lsm(&daemon) {
+        assert!(found.starts_with("none: BPF LSM: ") && found.contains("fmod_ret: "), "{found}");
+        assert!(status.contains(found.trim_start_matches("none: ")), "{status} / {found}");
+    } else if modules.split(',').any(|name| name.trim() == "bpf") {
+        assert_eq!((status.as_str(), found), ("20 of 20 hooks by BPF LSM", status.as_str()));
+    } else {
+        // A call may have gone by unjudged.
+        assert!(status.starts_with("20 of 20 hooks by fmod_ret"), "{status}");
+        assert_eq!(found, "20 of 20 hooks by fmod_ret");
     }
 }
 

@@ -67,17 +67,36 @@ fn is_own_process(task: *const u8) -> bool {
     !trusted && is_own(cgroup_of_task(Object::at(task)))
 }
 
-/// A privilege is used.
+/// A privilege is used. By fmod_ret the program is asked before the kernel looks
+/// whether the caller has it; who has it not is refused there, and breaks nothing.
 #[lsm(hook = "capable")]
 pub(crate) fn lsm_capable(ctx: LsmContext) -> i32 {
     let (capability, options): (u32, u32) = (ctx.arg(2), ctx.arg(3));
     if !is_refused_capability(capability) || !is_agent() {
         return 0;
     }
+    if !has(Object::at(ctx.arg(0)), Object::at(ctx.arg(1)), capability) {
+        return 0;
+    }
     if options & NO_AUDIT != 0 {
         return -EPERM;
     }
     refuse(Hook::Capable, Reason::Privilege)
+}
+
+/// Whether credentials may have a capability over a user namespace, by the rules
+/// of the kernel's `cap_capable`: over their own, if it is in effect; over none
+/// beside or above. Below it depends on the owner: taken for granted. So is what
+/// cannot be read.
+#[inline(always)]
+fn has(credentials: Object, space: Object, capability: u32) -> bool {
+    let own = credentials.follow(Field::CredSpace);
+    if own == space {
+        let effective: u64 = credentials.read(Field::CredEffective).unwrap_or(u64::MAX);
+        return effective >> (capability & 63) & 1 != 0;
+    }
+    let level = |space: Object| space.read::<i32>(Field::SpaceLevel);
+    level(space).unwrap_or(i32::MAX) > level(own).unwrap_or(-1)
 }
 
 /// A user namespace is made: in it a process has every capability.

@@ -21,7 +21,7 @@ fn render(status: &Status, now: OffsetDateTime) -> String {
     let mut rows = vec![
         ("state", state(status)),
         ("root", plain(&status.root)),
-        ("LSM", plain(&status.lsm)),
+        ("security hooks", plain(&status.lsm)),
         ("Unix sockets", plain(&status.unix_sockets)),
         ("escape watch", plain(&status.escape_watch)),
         ("generation", generation(status)),
@@ -88,7 +88,7 @@ mod tests {
             generation: 7,
             reload_error: None,
             root: "/sys/fs/cgroup/agents.slice".into(),
-            lsm: "20 of 20 hooks".into(),
+            lsm: "20 of 20 hooks by BPF LSM".into(),
             unix_sockets: "judged by the peer's cgroup".into(),
             escape_watch: "on".into(),
             agents: 3,

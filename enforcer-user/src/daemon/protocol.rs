@@ -146,7 +146,8 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// The enforced root, absolute.
     pub root: String,
-    /// Which hooks of BPF LSM hold, or why there is none.
+    /// How many of the kernel's security hooks hold, and by which means (BPF LSM or
+    /// fmod_ret), or why there is none.
     pub lsm: String,
     /// How connections to Unix sockets outside are judged, or why not.
     pub unix_sockets: String,

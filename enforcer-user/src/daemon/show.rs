@@ -30,7 +30,7 @@ pub(super) fn status(core: &Core) -> Reply {
         generation: core.kernel.generation(),
         reload_error: core.policies.refusal(),
         root: core.kernel.paths().root.display().to_string(),
-        lsm: core.kernel.layer().lsm(),
+        lsm: core.kernel.security_hooks(),
         unix_sockets: core.kernel.unix_sockets().to_owned(),
         escape_watch: core.kernel.layer().watch(),
         agents: narrow(core.policies.in_force().inventory.policies.len() as u64),

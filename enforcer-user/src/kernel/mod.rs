@@ -5,6 +5,7 @@
 
 mod error;
 mod sys;
+mod load;
 mod mount;
 mod mapped;
 mod maps;
@@ -24,13 +25,14 @@ mod apply;
 mod agents;
 mod resets;
 mod explain;
-mod trial;
+mod kinds;
 
 pub use agents::{Occupancy, QuarantineState, monotonic_ns};
 pub use counters::AgentCounters;
 pub use error::KernelError;
 pub use explain::{Explanation, Pins};
-pub use lsm::{LayerState, Probe, probe as probe_lsm};
+pub use kinds::{try_program, try_tracepoint};
+pub use lsm::{LayerState, Means, Probe, probe as probe_hooks};
 pub use mount::cgroup2_mount;
 #[cfg(test)]
 pub(crate) use programs::HOOKUPS;
@@ -39,4 +41,3 @@ pub use resets::Resets;
 pub use rings::{ProgramLog, Rings};
 pub use state::{Kernel, Paths, Start, detach};
 pub use sys::cgroup_id;
-pub use trial::{try_program, try_tracepoint};

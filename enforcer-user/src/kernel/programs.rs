@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use aya::maps::Map;
 use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfLoader};
 use enforcer_common::OUTCOMES;
 
 use super::error::KernelError;
+use super::load::LoadAs;
 use super::lsm::Constants;
 use super::sys;
 use super::unlisted::Unlisted;
@@ -75,9 +77,14 @@ pub(crate) const MAPS: [&str; 16] = [
     "TASKS",
 ];
 
+/// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR`.
+const SOCK_ADDR: u32 = 18;
+
 /// Programs loaded into the kernel, not yet attached.
 pub(crate) struct Programs {
     pub(crate) ebpf: Ebpf,
+    /// What those that aya cannot load are loaded from.
+    object: Result<Unlisted, String>,
     /// Those that aya could not load, by name.
     unlisted: HashMap<&'static str, OwnedFd>,
     /// Those that this kernel has no hook for, and its word on it.
@@ -119,24 +126,29 @@ impl Programs {
                 source: Box::new(source),
             })?;
         }
-        let mut programs = Self { ebpf, unlisted: HashMap::new(), absent: Vec::new() };
-        programs.load_unlisted(maps);
+        let object = Unlisted::relocate(BPF_OBJECT, |map| open(&ebpf, maps, map));
+        let object = object.map_err(|error| error.to_string());
+        let mut programs = Self { ebpf, object, unlisted: HashMap::new(), absent: Vec::new() };
+        programs.load_unlisted();
         Ok(programs)
     }
 
-    fn load_unlisted(&mut self, maps: &Path) {
-        let object = Unlisted::relocate(BPF_OBJECT, maps, &MAPS);
+    fn load_unlisted(&mut self) {
         for hookup in HOOKUPS.iter().filter(|hookup| hookup.need == Need::WhereThereIs) {
-            let loaded = object.as_ref().map_err(ToString::to_string).and_then(|o| {
-                o.load(hookup.program, hookup.attach_type).map_err(|e| e.to_string())
-            });
-            match loaded {
-                Ok(fd) => drop(self.unlisted.insert(hookup.program, fd)),
-                Err(why) => {
-                    self.absent.push((hookup.program, why));
-                }
+            let target =
+                LoadAs { prog_type: SOCK_ADDR, attach_type: hookup.attach_type, attach_btf_id: 0 };
+            if let Err(why) = self.load_as(hookup.program, target) {
+                self.absent.push((hookup.program, why));
             }
         }
+    }
+
+    /// Loads a program past aya; the refusal is for people.
+    pub(crate) fn load_as(&mut self, program: &'static str, target: LoadAs) -> Result<(), String> {
+        let object = self.object.as_ref().map_err(Clone::clone)?;
+        let fd = object.load(program, target).map_err(|error| error.to_string())?;
+        self.unlisted.insert(program, fd);
+        Ok(())
     }
 
     /// Whether the program is in the kernel.
@@ -158,6 +170,17 @@ impl Programs {
     pub(crate) fn id(&self, program: &'static str) -> Result<u32, KernelError> {
         let fd = self.fd(program)?;
         sys::program_id(fd).map_err(KernelError::io("ask about", Path::new(program)))
+    }
+}
+
+/// A map of the object: by its pin, or one of the constants, which `ebpf` made.
+fn open(ebpf: &Ebpf, maps: &Path, name: &str) -> std::io::Result<Option<OwnedFd>> {
+    if MAPS.contains(&name) {
+        return sys::open_pin(&maps.join(name));
+    }
+    match ebpf.map(name) {
+        Some(Map::Array(map)) => map.fd().as_fd().try_clone_to_owned().map(Some),
+        _ => Ok(None),
     }
 }
 

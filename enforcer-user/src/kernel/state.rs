@@ -111,7 +111,7 @@ impl Kernel {
         let maps = Maps::open(&paths.maps(), true)?;
         prepare(&maps, &paths)?;
         let mut links = Links::attach(&paths.links(), &paths.root, &programs)?;
-        let layer = Layer::attach(&paths.links(), &mut programs, &constants)?;
+        let layer = Layer::attach(&paths.links(), &mut programs, &constants);
         links.judge_unix_by_name(&programs, !layer.state().judges_unix())?;
         let unix = unix_in_words(layer.state(), &programs);
         let rings = Rings::open(&paths.maps(), &mut programs)?;
@@ -166,6 +166,16 @@ impl Kernel {
     /// Which of the programs that are not on cgroups hold here.
     pub fn layer(&self) -> &LayerState {
         self.layer.state()
+    }
+
+    /// By which means the programs at the kernel's security hooks are called, how
+    /// many hold, and what escaped them, for people.
+    pub fn security_hooks(&self) -> String {
+        let held = self.layer.state().security();
+        match self.layer.unjudged() {
+            0 => held,
+            missed => format!("{held}; {missed} calls went by unjudged"),
+        }
     }
 
     /// How connections to Unix sockets outside are judged here, for people.

@@ -9,17 +9,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::generated::bpf_prog_info;
 
 /// Commands of `enum bpf_cmd` (`include/uapi/linux/bpf.h`).
-pub(super) const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 pub(super) const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
-/// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR`.
-const PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 /// `BPF_LINK_TYPE_CGROUP`.
 const LINK_TYPE_CGROUP: u32 = 3;
 
@@ -37,75 +34,6 @@ pub(super) fn fd_of(result: libc::c_long) -> io::Result<OwnedFd> {
     let fd = i32::try_from(result).map_err(io::Error::other)?;
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// `union bpf_attr` for `BPF_PROG_LOAD`, to the type a program attaches to.
-#[repr(C)]
-#[derive(Default)]
-pub(super) struct ProgLoad {
-    pub(super) prog_type: u32,
-    pub(super) insn_cnt: u32,
-    pub(super) insns: u64,
-    pub(super) license: u64,
-    pub(super) log_level: u32,
-    pub(super) log_size: u32,
-    pub(super) log_buf: u64,
-    pub(super) kern_version: u32,
-    pub(super) prog_flags: u32,
-    pub(super) prog_name: [u8; 16],
-    pub(super) prog_ifindex: u32,
-    pub(super) expected_attach_type: u32,
-    pub(super) prog_btf_fd: u32,
-    pub(super) func_info_rec_size: u32,
-    pub(super) func_info: u64,
-    pub(super) func_info_cnt: u32,
-    pub(super) line_info_rec_size: u32,
-    pub(super) line_info: u64,
-    pub(super) line_info_cnt: u32,
-    pub(super) attach_btf_id: u32,
-}
-
-/// Loads a `cgroup/*` program on socket addresses, for an attach type that aya
-/// does not know. Names are at most 15 bytes; longer ones are cut.
-pub(crate) fn load_sock_addr(
-    name: &str,
-    instructions: &[bpf_insn],
-    license: &std::ffi::CStr,
-    attach_type: u32,
-) -> io::Result<OwnedFd> {
-    let mut prog_name = [0; 16];
-    for (to, from) in prog_name[..15].iter_mut().zip(name.bytes()) {
-        *to = from;
-    }
-    let mut attr = ProgLoad {
-        prog_type: PROG_TYPE_CGROUP_SOCK_ADDR,
-        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
-        insns: instructions.as_ptr().expose_provenance() as u64,
-        license: license.as_ptr().expose_provenance() as u64,
-        prog_name,
-        expected_attach_type: attach_type,
-        ..ProgLoad::default()
-    };
-    match bpf(BPF_PROG_LOAD, &mut attr) {
-        Ok(fd) => fd_of(fd),
-        Err(error) => Err(explained(error, attr)),
-    }
-}
-
-/// The verifier's last words, from a second attempt that asks for them.
-fn explained(error: io::Error, mut attr: ProgLoad) -> io::Error {
-    let mut log = vec![0_u8; 1 << 16];
-    attr.log_level = 1;
-    attr.log_size = 1 << 16;
-    attr.log_buf = log.as_mut_ptr().expose_provenance() as u64;
-    let _refused = bpf(BPF_PROG_LOAD, &mut attr);
-    let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
-    let said = String::from_utf8_lossy(&log[..end]);
-    let last: Vec<&str> = said.lines().rev().filter(|l| !l.starts_with("processed ")).collect();
-    match last.first() {
-        Some(words) => io::Error::new(error.kind(), format!("{error}: the verifier: {words}")),
-        None => error,
-    }
 }
 
 /// `union bpf_attr` for `BPF_LINK_CREATE`.
@@ -242,6 +170,20 @@ pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
     Ok(info[1])
+}
+
+/// How often the kernel left a tracing program out because it was running on
+/// that processor already; 0 for programs of other kinds.
+pub(crate) fn missed_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
+    // SAFETY: integers only, for which zero is a value.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    let mut attr = Info {
+        bpf_fd: program.as_raw_fd().cast_unsigned(),
+        info_len: u32::try_from(size_of_val(&info)).map_err(io::Error::other)?,
+        info: ptr::from_mut(&mut info).expose_provenance() as u64,
+    };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(info.recursion_misses)
 }
 
 /// Waits until every program run that began before this call has ended:

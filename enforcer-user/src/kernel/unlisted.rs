@@ -3,13 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::btf::BtfError;
 use aya_obj::{Object, ParseError};
 
-use super::sys;
+use super::load::{self, LoadAs};
 
 /// Why such a program is not in the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -18,15 +17,18 @@ pub(crate) enum UnlistedError {
     Parse(#[from] ParseError),
     #[error("{0}")]
     Relocate(#[from] aya_obj::relocation::EbpfRelocationError),
+    #[error("{0}")]
+    Types(#[from] BtfError),
     #[error("it is not in the object")]
     Missing,
     #[error("{0}")]
     Kernel(#[from] io::Error),
 }
 
-/// The object with the descriptors of its pinned maps in place.
+/// The object with the descriptors of its maps in place.
 pub(crate) struct Unlisted {
     object: Object,
+    types: Option<OwnedFd>,
     /// What the instructions name; open until the last program is loaded.
     _maps: HashMap<String, OwnedFd>,
 }
@@ -34,38 +36,46 @@ pub(crate) struct Unlisted {
 // === impl Unlisted ===
 
 impl Unlisted {
-    /// Parses `object`; its maps are those pinned in `maps` by one of these
-    /// `names`. One that is not pinned (the programs' log) gets no descriptor, and a program that uses
-    /// it is refused by the kernel.
+    /// Parses `object`, whose maps `open` finds by name. One that it does not
+    /// find (the programs' log) gets no descriptor, and a program that uses it is
+    /// refused by the kernel.
     pub(crate) fn relocate(
         object: &[u8],
-        maps: &Path,
-        names: &[&str],
+        open: impl Fn(&str) -> io::Result<Option<OwnedFd>>,
     ) -> Result<Self, UnlistedError> {
         let mut object = Object::parse(object)?;
-        let mut open: HashMap<String, OwnedFd> = HashMap::new();
-        for name in object.maps.keys().filter(|name| names.contains(&name.as_str())) {
-            if let Some(fd) = sys::open_pin(&maps.join(name))? {
-                open.insert(name.clone(), fd);
+        let types = load_types(&mut object)?;
+        let mut maps: HashMap<String, OwnedFd> = HashMap::new();
+        for name in object.maps.keys() {
+            if let Some(fd) = open(name)? {
+                maps.insert(name.clone(), fd);
             }
         }
         let known = object.maps.clone();
         let fds = known
             .iter()
-            .map(|(name, map)| (name.as_str(), open.get(name).map_or(-1, AsRawFd::as_raw_fd), map));
+            .map(|(name, map)| (name.as_str(), maps.get(name).map_or(-1, AsRawFd::as_raw_fd), map));
         let sections: HashSet<usize> =
             object.functions.keys().map(|(section, _)| *section).collect();
         object.relocate_maps(fds, &sections)?;
         object.relocate_calls(&sections)?;
-        Ok(Self { object, _maps: open })
+        Ok(Self { object, types, _maps: maps })
     }
 
-    /// Loads one program for a hook of `bpf_sock_addr`.
-    pub(crate) fn load(&self, program: &str, attach_type: u32) -> Result<OwnedFd, UnlistedError> {
+    /// Loads one program.
+    pub(crate) fn load(&self, program: &str, target: LoadAs) -> Result<OwnedFd, UnlistedError> {
         let found = self.object.programs.get(program).ok_or(UnlistedError::Missing)?;
         let code =
             self.object.functions.get(&found.function_key()).ok_or(UnlistedError::Missing)?;
-        let instructions: &[bpf_insn] = &code.instructions;
-        Ok(sys::load_sock_addr(program, instructions, &found.license, attach_type)?)
+        let types = self.types.as_ref().map(AsFd::as_fd);
+        Ok(load::load_program(program, code, &found.license, types, target)?)
     }
+}
+
+/// The object's type information in the kernel, as far as the kernel knows its
+/// kinds; `None` where it knows none.
+fn load_types(object: &mut Object) -> Result<Option<OwnedFd>, UnlistedError> {
+    let Some(known) = aya::features().btf() else { return Ok(None) };
+    let types = object.fixup_and_sanitize_btf(known)?.map(aya_obj::btf::Btf::to_bytes);
+    Ok(types.map(|bytes| load::load_types(&bytes)).transpose()?)
 }

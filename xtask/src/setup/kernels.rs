@@ -169,14 +169,14 @@ impl Kernel {
         find(&self.dir, wanted)
     }
 
-    /// The security modules that it starts by itself, as `lsm=` names them, and
-    /// BPF among them.
-    pub(crate) fn security_modules(&self) -> Result<String> {
+    /// The security modules that it starts by itself, as `lsm=` names them, with
+    /// or without BPF among them.
+    pub(crate) fn security_modules(&self, bpf: bool) -> Result<String> {
         let config = self.file(&|name| is_for_version(name, "config"));
         let config = config.context("the kernel's packages lack its configuration")?;
         let text =
             fs::read_to_string(&config).with_context(|| format!("read {}", config.display()))?;
-        Ok(with_bpf(&text))
+        Ok(security_modules(&text, bpf))
     }
 }
 
@@ -199,10 +199,14 @@ fn find(dir: &Path, wanted: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     None
 }
 
-fn with_bpf(config: &str) -> String {
+fn security_modules(config: &str, bpf: bool) -> String {
     let line = config.lines().find_map(|line| line.strip_prefix("CONFIG_LSM="));
     let own = line.unwrap_or_default().trim_matches('"');
-    if own.split(',').any(|name| name == "bpf") { own.to_owned() } else { format!("{own},bpf") }
+    let mut names: Vec<&str> = own.split(',').filter(|name| bpf || *name != "bpf").collect();
+    if bpf && !names.contains(&"bpf") {
+        names.push("bpf");
+    }
+    names.join(",")
 }
 
 #[cfg(test)]
@@ -225,9 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn bpf_is_added_to_the_security_modules_once() {
-        assert_eq!(with_bpf("CONFIG_LSM=\"lockdown,yama\"\n"), "lockdown,yama,bpf");
-        assert_eq!(with_bpf("CONFIG_LSM=\"lockdown,bpf\"\n"), "lockdown,bpf");
+    fn bpf_is_once_among_the_security_modules_or_not_at_all() {
+        let (lacking, having) = ("CONFIG_LSM=\"lockdown,yama\"\n", "CONFIG_LSM=\"bpf,yama\"\n");
+        assert_eq!(security_modules(lacking, true), "lockdown,yama,bpf");
+        assert_eq!(security_modules(having, true), "bpf,yama");
+        assert_eq!(security_modules(lacking, false), "lockdown,yama");
+        assert_eq!(security_modules(having, false), "yama");
     }
 
     #[test]

@@ -44,14 +44,43 @@ const USUAL: [&str; 7] = [
     "lab_lsm_host",
 ];
 
-/// Whether the virtual machine has all that this needs, and time for it.
-pub(crate) fn runs(test: &TestBinary, thorough: bool) -> bool {
-    let name = test.name.as_str();
-    name.starts_with("bpf_") || USUAL.contains(&name) || thorough && name.starts_with("lab_")
+/// What is run on a kernel that was started without BPF among its security
+/// modules: what the programs at the security hooks do, then called by fmod_ret.
+const HOOKS: [&str; 3] = ["lab_escape", "lab_lsm", "lab_lsm_host"];
+
+/// How much of what the virtual machine could run, each with the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Share {
+    /// What the security hooks do.
+    Hooks,
+    /// What is run without a word.
+    Usual,
+    /// Everything.
+    All,
+}
+
+// === impl Share ===
+
+impl Share {
+    /// Whether the virtual machine has all that this needs, and time for it.
+    pub(crate) fn has(self, test: &TestBinary) -> bool {
+        let name = test.name.as_str();
+        match self {
+            Self::Hooks => HOOKS.contains(&name),
+            Self::Usual => name.starts_with("bpf_") || USUAL.contains(&name),
+            Self::All => ["bpf_", "lab_"].iter().any(|start| name.starts_with(start)),
+        }
+    }
+
+    /// The names of those of `tests`, each with what its harness is told.
+    pub(crate) fn order(self, tests: &[TestBinary]) -> String {
+        let of = tests.iter().filter(|test| self.has(test));
+        of.map(|test| format!("{} {}\n", test.name, arguments(&test.name))).collect()
+    }
 }
 
 /// What the test harness is told beyond what every binary is told.
-pub(crate) fn arguments(binary: &str) -> String {
+fn arguments(binary: &str) -> String {
     let tests: Vec<_> = LEFT_OUT
         .iter()
         .filter(|left| left.binary == binary)
@@ -80,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_usual_exists() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
-        for binary in USUAL {
+        for binary in USUAL.iter().chain(&HOOKS) {
             assert!(tests.join(format!("{binary}.rs")).exists(), "{binary}");
         }
     }

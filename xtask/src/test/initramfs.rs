@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use crate::setup::kernels::Kernel;
 use crate::shell;
 use crate::test::binaries::{self, Built};
-use crate::test::{guest, modules};
+use crate::test::guest::Share;
+use crate::test::modules;
 use crate::workspace::Workspace;
 
-/// Puts together what is the same for every kernel.
-pub(crate) fn prepare(workspace: &Workspace, built: &Built, thorough: bool) -> Result<()> {
+/// Puts together what is the same for every kernel, with this share of the tests.
+pub(crate) fn prepare(workspace: &Workspace, built: &Built, share: Share) -> Result<()> {
     let root = root(workspace);
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("remove {}", root.display()))?;
@@ -28,12 +29,14 @@ pub(crate) fn prepare(workspace: &Workspace, built: &Built, thorough: bool) -> R
     let ip = shell::which("ip").context("no `ip` on this host")?;
     copy(&ip.canonicalize()?, &root.join("sbin/ip"))?;
     libraries(&ip, &root)?;
-    programs(built, &root, thorough)
+    programs(built, &root, share)
 }
 
-/// Adds the kernel's modules and returns the archive that QEMU loads.
-pub(crate) fn make(workspace: &Workspace, kernel: &Kernel) -> Result<PathBuf> {
+/// Adds the kernel's modules and the `order` of the tests, and returns the
+/// archive that QEMU loads.
+pub(crate) fn make(workspace: &Workspace, kernel: &Kernel, order: &str) -> Result<PathBuf> {
     let root = root(workspace);
+    fs::write(root.join("tests/order"), order).context("write the order of the tests")?;
     modules::place(workspace, kernel, &root.join("modules"))?;
     archive(workspace, &root)
 }
@@ -43,17 +46,15 @@ fn root(workspace: &Workspace) -> PathBuf {
 }
 
 /// The tests of the tiers that need a kernel, and what they start.
-fn programs(built: &Built, root: &Path, thorough: bool) -> Result<()> {
-    let mut order = String::new();
-    for test in built.tests.iter().filter(|test| guest::runs(test, thorough)) {
+fn programs(built: &Built, root: &Path, share: Share) -> Result<()> {
+    for test in built.tests.iter().filter(|test| share.has(test)) {
         place(&test.path, &root.join("tests").join(&test.name), root)?;
-        order += &format!("{} {}\n", test.name, guest::arguments(&test.name));
     }
     for program in built.programs.iter().filter(|program| !program.ends_with("xtask")) {
         let name = program.file_name().context("a program without a name")?;
         place(program, &root.join("tests").join(name), root)?;
     }
-    fs::write(root.join("tests/order"), order).context("write the order of the tests")
+    Ok(())
 }
 
 fn place(from: &Path, to: &Path, root: &Path) -> Result<()> {

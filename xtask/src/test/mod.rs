@@ -42,6 +42,11 @@ pub(crate) struct Options {
     /// once. Default: the oldest below target/vm, or with --long every one.
     #[arg(long = "kernel", value_parser = kernels::parse_version)]
     pub(crate) kernels: Vec<Version>,
+    /// In the virtual machine only kernels that were started without BPF among
+    /// their security modules. Default: each both ways, and without them only what
+    /// the security hooks do; with --only, with them.
+    #[arg(long)]
+    pub(crate) without_lsm: bool,
     /// Only test binaries whose name contains this; may be given more than
     /// once. Not for the fuzz tier.
     #[arg(long = "only")]
@@ -62,6 +67,7 @@ impl Options {
         Self {
             tiers: Vec::new(),
             kernels: Vec::new(),
+            without_lsm: false,
             only: Vec::new(),
             fuzz_seconds: FUZZ_SECONDS,
             long: false,
@@ -117,7 +123,7 @@ fn prepare(workspace: &Workspace, tiers: &[Tier], every_kernel: bool) -> Result<
     Ok(())
 }
 
-/// The tier's rows: one, and in the virtual machine one for each kernel.
+/// The tier's rows: one, and in the virtual machine one for each guest.
 fn run_tier(
     workspace: &Workspace,
     tier: Tier,
@@ -131,9 +137,9 @@ fn run_tier(
         Ok(Row { place, outcome, seconds: started.elapsed().as_secs_f64() })
     };
     match tier {
-        Tier::Vm => vm::kernels(workspace, built, &options.kernels, options.thorough())?
+        Tier::Vm => vm::guests(workspace, built, options)?
             .iter()
-            .map(|kernel| row(vm::place(kernel), &|| vm::run(workspace, kernel)))
+            .map(|guest| row(guest.place(), &|| guest.run(workspace)))
             .collect(),
         Tier::Fuzz => Ok(vec![row(tier.into(), &|| fuzz::run(workspace, options.fuzz_seconds))?]),
         Tier::Pure | Tier::Bpf | Tier::Lab => {

@@ -1,4 +1,5 @@
-//! Where tests run: a tier and, in the virtual machine, a kernel.
+//! Where tests run: a tier and, in the virtual machine, a kernel and how it was
+//! started.
 
 use std::fmt;
 
@@ -11,18 +12,21 @@ pub(crate) struct Place {
     pub(crate) tier: Tier,
     /// The guest's kernel; `None` where the host's own is used.
     pub(crate) kernel: Option<Version>,
+    /// It was started without BPF among its security modules.
+    pub(crate) without_lsm: bool,
 }
 
 impl From<Tier> for Place {
     fn from(tier: Tier) -> Self {
-        Self { tier, kernel: None }
+        Self { tier, kernel: None, without_lsm: false }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.without_lsm { "-fmod" } else { "" };
         match self.kernel {
-            Some(version) => f.pad(&format!("{} {version}", self.tier)),
+            Some(version) => f.pad(&format!("{}{how} {version}", self.tier)),
             None => self.tier.fmt(f),
         }
     }
@@ -59,7 +63,7 @@ mod tests {
     use super::*;
 
     fn guest(version: &str) -> Place {
-        Place { tier: Tier::Vm, kernel: Version::parse(version) }
+        Place { kernel: Version::parse(version), ..Tier::Vm.into() }
     }
 
     #[test]
@@ -68,6 +72,13 @@ mod tests {
         assert!(older.contains(guest("6.1")));
         assert!(!older.contains(guest("6.7")) && !older.contains(guest("6.12")));
         assert!(!older.contains(Tier::Lab.into()), "the host's kernel is not the guest's");
+    }
+
+    #[test]
+    fn a_kernel_started_without_lsm_has_a_name_of_its_own_and_the_same_skips() {
+        let place = Place { without_lsm: true, ..guest("6.1") };
+        assert_eq!(place.to_string(), "vm-fmod 6.1");
+        assert!(Places::parse("vm<6.7").is_some_and(|places| places.contains(place)));
     }
 
     #[test]

@@ -75,7 +75,7 @@ mod tests {
     }
 
     fn guest(version: &str) -> Place {
-        Place { tier: Tier::Vm, kernel: Version::parse(version) }
+        Place { kernel: Version::parse(version), ..Tier::Vm.into() }
     }
 
     #[test]

@@ -28,13 +28,13 @@ impl Summary {
 
     pub(crate) fn print(&self) {
         println!(
-            "\n{:<8} {:>7} {:>7} {:>8} {:>8}",
+            "\n{:<12} {:>7} {:>7} {:>8} {:>8}",
             "tier", "passed", "failed", "skipped", "seconds"
         );
         for Row { place, outcome, seconds } in &self.rows {
             let Outcome { passed, failed, skipped } = outcome;
             println!(
-                "{place:<8} {passed:>7} {:>7} {:>8} {seconds:>8.1}",
+                "{place:<12} {passed:>7} {:>7} {:>8} {seconds:>8.1}",
                 failed.len(),
                 skipped.len()
             );

@@ -9,23 +9,67 @@ use anyhow::{Context, Result, bail};
 use crate::setup::kernels::{self, Kernel, Version};
 use crate::shell;
 use crate::test::binaries::Built;
+use crate::test::guest::Share;
 use crate::test::libtest::{self, Outcome};
 use crate::test::place::Place;
 use crate::test::tier::Tier;
-use crate::test::{initramfs, within};
+use crate::test::{Options, initramfs, within};
 use crate::workspace::Workspace;
 
 /// Longest time for everything in the guest.
 const SECONDS: u32 = 1500;
 
-/// The kernels to run the tests on: those `asked` for, or all when `thorough`,
-/// else the oldest. The guest's root file system is ready for them.
-pub(crate) fn kernels(
+/// With a timer that goes on in sleep, so that an idle processor need not poll
+/// and take the host's from the busy one. Without `cmpxchg16b`, after which
+/// QEMU 7.2 leaves wrong flags: the allocator of Linux 6.12 dies of it.
+const PROCESSOR: &str = "qemu64,+arat,-cx16";
+
+/// A kernel, how it is started, and how much it runs.
+pub(crate) struct Guest {
+    kernel: Kernel,
+    /// Without BPF among its security modules: the programs at the security
+    /// hooks are called by other means.
+    without_lsm: bool,
+    /// The names of its tests.
+    order: String,
+}
+
+/// The guests to run the tests in. Their root file system is ready for them.
+pub(crate) fn guests(
     workspace: &Workspace,
     built: &Built,
-    asked: &[Version],
-    thorough: bool,
-) -> Result<Vec<Kernel>> {
+    options: &Options,
+) -> Result<Vec<Guest>> {
+    let kernels = kernels(workspace, &options.kernels, options.thorough())?;
+    let ways: &[bool] = match (options.without_lsm, options.only.is_empty()) {
+        (true, _) => &[true],
+        (false, true) => &[false, true],
+        (false, false) => &[false],
+    };
+    let share = |without_lsm: &bool| share(options, *without_lsm);
+    initramfs::prepare(workspace, built, ways.iter().map(share).max().unwrap_or(Share::Usual))?;
+    let of_kernel = |kernel: Kernel| {
+        ways.iter().map(move |way| Guest {
+            kernel: kernel.clone(),
+            without_lsm: *way,
+            order: share(way).order(&built.tests),
+        })
+    };
+    Ok(kernels.into_iter().flat_map(of_kernel).collect())
+}
+
+/// Only the hooks are another without LSM; what rests on them is run there when
+/// there is time.
+fn share(options: &Options, without_lsm: bool) -> Share {
+    match (without_lsm, options.only.is_empty(), options.long) {
+        (_, false, _) | (false, _, true) => Share::All,
+        (false, true, false) | (true, true, true) => Share::Usual,
+        (true, true, false) => Share::Hooks,
+    }
+}
+
+/// Those `asked` for, or all when `thorough`, else the oldest.
+fn kernels(workspace: &Workspace, asked: &[Version], thorough: bool) -> Result<Vec<Kernel>> {
     let found = kernels::found(workspace);
     let known: Vec<String> = found.iter().map(|kernel| kernel.version.to_string()).collect();
     for version in asked {
@@ -33,7 +77,6 @@ pub(crate) fn kernels(
             bail!("no kernel {version} below target/vm\nhint: there are {}", known.join(", "));
         }
     }
-    initramfs::prepare(workspace, built, thorough)?;
     let oldest = found.iter().map(|kernel| kernel.version).min();
     let mut chosen = found;
     chosen.retain(|kernel| match asked {
@@ -43,46 +86,47 @@ pub(crate) fn kernels(
     Ok(chosen)
 }
 
-/// The kernel's row in the summary.
-pub(crate) fn place(kernel: &Kernel) -> Place {
-    Place { tier: Tier::Vm, kernel: Some(kernel.version) }
-}
+// === impl Guest ===
 
-/// With a timer that goes on in sleep, so that an idle processor need not poll
-/// and take the host's from the busy one. Without `cmpxchg16b`, after which
-/// QEMU 7.2 leaves wrong flags: the allocator of Linux 6.12 dies of it.
-const PROCESSOR: &str = "qemu64,+arat,-cx16";
-
-/// Boots the guest, lets it run the tests, and reads its serial console.
-pub(crate) fn run(workspace: &Workspace, kernel: &Kernel) -> Result<Outcome> {
-    let initramfs = initramfs::make(workspace, kernel)?;
-    let mut command = qemu(kernel, &initramfs)?;
-    let version = kernel.version;
-    let log = workspace.test_logs().join(format!("vm-{version}.log"));
-    let title = format!("Debian's Linux {version} in a virtual machine");
-    let finished = shell::run_watched(&title, &mut command, &log)?;
-    let outcome = read(&finished.lines);
-    if !outcome.failed.is_empty() {
-        eprintln!("{}", finished.lines.join("\n"));
+impl Guest {
+    /// The guest's row in the summary.
+    pub(crate) fn place(&self) -> Place {
+        let kernel = Some(self.kernel.version);
+        Place { tier: Tier::Vm, kernel, without_lsm: self.without_lsm }
     }
-    Ok(outcome)
-}
 
-fn qemu(kernel: &Kernel, initramfs: &Path) -> Result<Command> {
-    let image = kernel.image().context("the kernel has no image")?;
-    let mut command = within(SECONDS, Path::new("qemu-system-x86_64"));
-    command.args(["-accel", "tcg,thread=multi,tb-size=512", "-smp", "2", "-m", "3072"]);
-    command.args(["-cpu", PROCESSOR]);
-    command.args(["-nographic", "-no-reboot", "-nic", "none"]);
-    command.arg("-kernel").arg(image).arg("-initrd").arg(initramfs);
-    // A panic ends the guest at once instead of hanging it. Nothing leaks through
-    // an emulated processor, and what is done against it there takes a quarter
-    // of the time.
-    let lsm = kernel.security_modules()?;
-    let words =
-        format!("console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off tsc=reliable lsm={lsm}");
-    command.args(["-append", &words]);
-    Ok(command)
+    /// Boots the guest, lets it run the tests, and reads its serial console.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<Outcome> {
+        let initramfs = initramfs::make(workspace, &self.kernel, &self.order)?;
+        let mut command = self.qemu(&initramfs)?;
+        let log = workspace.test_logs().join(format!("{}.log", self.place()).replace(' ', "-"));
+        let how = if self.without_lsm { ", without BPF LSM" } else { "" };
+        let title = format!("Debian's Linux {} in a virtual machine{how}", self.kernel.version);
+        let finished = shell::run_watched(&title, &mut command, &log)?;
+        let outcome = read(&finished.lines);
+        if !outcome.failed.is_empty() {
+            eprintln!("{}", finished.lines.join("\n"));
+        }
+        Ok(outcome)
+    }
+
+    fn qemu(&self, initramfs: &Path) -> Result<Command> {
+        let image = self.kernel.image().context("the kernel has no image")?;
+        let mut command = within(SECONDS, Path::new("qemu-system-x86_64"));
+        command.args(["-accel", "tcg,thread=multi,tb-size=512", "-smp", "2", "-m", "3072"]);
+        command.args(["-cpu", PROCESSOR]);
+        command.args(["-nographic", "-no-reboot", "-nic", "none"]);
+        command.arg("-kernel").arg(image).arg("-initrd").arg(initramfs);
+        // A panic ends the guest at once instead of hanging it. Nothing leaks through
+        // an emulated processor, and what is done against it there takes a quarter
+        // of the time.
+        let lsm = self.kernel.security_modules(!self.without_lsm)?;
+        let words = format!(
+            "console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off tsc=reliable lsm={lsm}"
+        );
+        command.args(["-append", &words]);
+        Ok(command)
+    }
 }
 
 /// Splits the console at the guest's marks and reads each binary's part.

@@ -2,7 +2,7 @@
 //! same paths where it has not.
 
 use crate::cli::doctor::{Check, programs};
-use crate::kernel::{Probe, probe_lsm, try_tracepoint};
+use crate::kernel::{Means, Probe, probe_hooks, try_tracepoint};
 use crate::sockets::{Diag, Netns};
 
 /// The tracepoints that see a process change its cgroup.
@@ -10,48 +10,51 @@ const WATCHED: [&str; 2] = ["cgroup_attach_task", "task_newtask"];
 
 const EXEC: &str = "start agents with `enforcer exec`, which closes the same paths";
 
+const UNJUDGED: &str = "on a kernel that preempts itself (`preempt=full` or `lazy`) a call is not \
+                        judged while the same hook's program is suspended on that processor; \
+                        `enforcer status` counts those";
+
 pub(super) fn checks() -> impl Iterator<Item = Check> {
-    let probe = probe_lsm();
-    [open_sockets(), lsm(&probe), unix(&probe), watch(), embedded()].into_iter()
+    let probe = probe_hooks();
+    [open_sockets(), hooks(&probe), unix(&probe), watch(), embedded()].into_iter()
 }
 
 /// Never asked of `/sys/kernel/security/lsm`: a kernel can list `bpf` there
 /// and refuse the programs, or take them and never call them.
-fn lsm(probe: &Probe) -> Check {
-    let hooks = format!("{} of {} hooks", probe.loads, probe.wanted);
-    let (found, remedy) = match (probe.runs, &probe.refusal) {
-        (true, None) => return Check::ok("BPF LSM", hooks),
-        (true, Some(refusal)) => {
-            return Check::degraded("BPF LSM", format!("{hooks}; {refusal}"))
-                .cost("what the missing hooks refuse is closed by `enforcer exec` only")
-                .remedy(EXEC);
+fn hooks(probe: &Probe) -> Check {
+    let (name, hooks) = ("security hooks", format!("{} of {}", probe.loads, probe.wanted));
+    match (&probe.means, &probe.refusal) {
+        (Ok(Means::Lsm), None) => Check::ok(name, format!("{hooks} by {}", Means::Lsm)),
+        (Ok(Means::ModifyReturn), None) => {
+            Check::degraded(name, format!("{hooks} by {}", Means::ModifyReturn))
+                .cost(UNJUDGED)
+                .remedy("start the kernel with `bpf` in `lsm=`")
         }
-        (false, Some(refusal)) if probe.loads == 0 => (
-            format!("none: {refusal}"),
-            format!("{EXEC}; or use a kernel with CONFIG_BPF_LSM=y, BTF, and `bpf` in `lsm=`"),
-        ),
-        (false, _) => (
-            "its programs load and are never called: `bpf` is not in `lsm=`".to_owned(),
-            format!("{EXEC}; or start the kernel with `bpf` in `lsm=`"),
-        ),
-    };
-    Check::degraded("BPF LSM", found)
-        .cost(
-            "an agent that keeps capabilities can open packet sockets and other address families, \
-             leave its cgroup, or take over a process outside",
-        )
-        .remedy(remedy)
+        (Ok(means), Some(refusal)) => {
+            Check::degraded(name, format!("{hooks} by {means}; {refusal}"))
+                .cost("what the missing hooks refuse is closed by `enforcer exec` only")
+                .remedy(EXEC)
+        }
+        (Err(why), _) => Check::degraded(name, format!("none: {why}"))
+            .cost(
+                "an agent that keeps capabilities can open packet sockets and other address \
+                 families, leave its cgroup, or take over a process outside",
+            )
+            .remedy(format!(
+                "{EXEC}; or use a kernel with CONFIG_BPF_LSM=y, BTF, and `bpf` in `lsm=`"
+            )),
+    }
 }
 
 fn unix(probe: &Probe) -> Check {
     let name = "Unix sockets";
-    if probe.runs && probe.refusal.is_none() {
-        return Check::ok(name, "judged by the peer's cgroup (BPF LSM)");
+    if let (Ok(means), None) = (&probe.means, &probe.refusal) {
+        return Check::ok(name, format!("judged by the peer's cgroup ({means})"));
     }
     if programs::unix_hooks() {
         return Check::ok(name, "judged by their address (cgroup/connect_unix and sendmsg_unix)");
     }
-    Check::degraded(name, "not judged: no cgroup/connect_unix (Linux 6.7), no BPF LSM")
+    Check::degraded(name, "not judged: no cgroup/connect_unix (Linux 6.7), no security hooks")
         .cost(
             "an agent reaches every helper whose socket file its user may open: container engines, \
              D-Bus, SSH agents",

@@ -4,13 +4,11 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
-use crate::kernel::sys::{BPF_LINK_CREATE, BPF_PROG_LOAD, LinkCreate, ProgLoad, bpf, fd_of};
+use crate::kernel::load::{BPF_PROG_LOAD, LoadAs, ProgLoad};
+use crate::kernel::sys::{BPF_LINK_CREATE, LinkCreate, bpf, fd_of};
 
 /// Of `enum bpf_cmd`.
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
-/// `BPF_PROG_TYPE_LSM` and `BPF_LSM_MAC`.
-const PROG_TYPE_LSM: u32 = 29;
-const ATTACH_LSM: u32 = 27;
 
 /// A command that takes nothing.
 pub(crate) fn command(command: u32) -> io::Result<()> {
@@ -52,18 +50,14 @@ pub(crate) fn map_update<K: aya::Pod, V: aya::Pod>(
     bpf(BPF_MAP_UPDATE_ELEM, &mut attr).map(|_| ())
 }
 
-/// Loads a program of a few instructions for the hook whose function has this
-/// number among the kernel's types.
-pub(crate) fn load_lsm(instructions: &[u64], hook: u32) -> io::Result<OwnedFd> {
+/// Loads a nameless program of a few instructions.
+pub(crate) fn load(instructions: &[u64], target: LoadAs) -> io::Result<OwnedFd> {
     let license = c"GPL";
     let mut attr = ProgLoad {
-        prog_type: PROG_TYPE_LSM,
         insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
         insns: instructions.as_ptr().expose_provenance() as u64,
         license: license.as_ptr().expose_provenance() as u64,
-        expected_attach_type: ATTACH_LSM,
-        attach_btf_id: hook,
-        ..ProgLoad::default()
+        ..target.into()
     };
     fd_of(bpf(BPF_PROG_LOAD, &mut attr)?)
 }

@@ -7,7 +7,7 @@ use aya::EbpfLoader;
 use enforcer_common::{Field, FieldOffsets};
 
 use super::hooks::BASE;
-use super::types::Types;
+use super::types::{Types, TypesError};
 
 /// Where kernels show their type information.
 pub(super) const BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -30,9 +30,9 @@ pub(crate) struct Constants {
     signal_task: Option<u32>,
     has_signal_task: u32,
     /// Fields that this kernel does not have.
-    pub(crate) missing: Vec<Field>,
-    /// Why no field is known.
-    pub(crate) problem: Option<String>,
+    missing: Vec<Field>,
+    /// Where all of this is from.
+    types: Result<Types, TypesError>,
 }
 
 // === impl Constants ===
@@ -42,7 +42,6 @@ impl Constants {
     pub(crate) fn look_up(root: u64, level: u32) -> Self {
         let types = Types::read(Path::new(BTF));
         let signal_task = types.as_ref().ok().and_then(|types| types.function(SIGNAL_TASK));
-        let problem = types.as_ref().err().map(ToString::to_string);
         let (mut offsets, mut missing) = ([0; Field::COUNT], Vec::new());
         for (&field, offset) in Field::ALL.iter().zip(&mut offsets) {
             let (container, path) = field.place();
@@ -58,8 +57,13 @@ impl Constants {
             signal_task,
             has_signal_task: signal_task.is_some().into(),
             missing,
-            problem,
+            types,
         }
+    }
+
+    /// The kernel's type information; or why there is none.
+    pub(crate) fn types(&self) -> Result<&Types, String> {
+        self.types.as_ref().map_err(|error| format!("no type information: {error}"))
     }
 
     /// Gives them to the programs that `loader` is about to load.
@@ -95,9 +99,9 @@ impl Constants {
         let mut all = BASE.iter().chain(needs.iter().copied().flatten());
         let missing = all.find(|field| self.missing.contains(field))?;
         let (container, path) = missing.place();
-        Some(match &self.problem {
-            Some(problem) => format!("no type information: {problem}"),
-            None => format!("this kernel has no field {path} in struct {container}"),
+        Some(match self.types() {
+            Err(problem) => problem,
+            Ok(_) => format!("this kernel has no field {path} in struct {container}"),
         })
     }
 }

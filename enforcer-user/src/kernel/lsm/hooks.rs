@@ -7,7 +7,7 @@ use enforcer_common::Field::{self, *};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// To a hook of the Linux security modules: it can refuse.
-    Lsm,
+    Hook,
     /// To a tracepoint: it can only watch, and kill.
     Tracepoint,
 }
@@ -34,6 +34,8 @@ const SOCK: [Field; 2] = [SockCgroup, SockFamily];
 const NAME: [Field; 3] = [UnixAddress, UnixAddressLen, UnixAddressName];
 /// To tell which kind of file system an inode is on.
 const KIND: [Field; 2] = [InodeSuper, SuperMagic];
+/// To tell whether a privilege is there to be used.
+const GRANT: [Field; 3] = [CredSpace, CredEffective, SpaceLevel];
 /// To get at the socket of a file.
 const FILE: [Field; 4] = [FileInode, InodeMode, FilePrivate, SocketSock];
 
@@ -49,7 +51,7 @@ pub(crate) const PLACES: [Place; 22] = [
     lsm("lsm_unix_dgram", "unix_may_send", &[&OWNER, &SOCK, &NAME, &[SocketSock]]),
     lsm("lsm_ptrace", "ptrace_access_check", &[&OWNER]),
     lsm("lsm_kill", "task_kill", &[&OWNER]),
-    lsm("lsm_capable", "capable", &[]),
+    lsm("lsm_capable", "capable", &[&GRANT]),
     lsm("lsm_userns", "userns_create", &[]),
     lsm("lsm_inode", "inode_permission", &[&KIND]),
     lsm("lsm_file", "file_permission", &[&OWNER, &SOCK, &NAME, &FILE, &KIND, &[UnixPeer]]),
@@ -68,21 +70,9 @@ const fn lsm(
     name: &'static str,
     needs: &'static [&'static [Field]],
 ) -> Place {
-    Place { program, kind: Kind::Lsm, name, needs }
+    Place { program, kind: Kind::Hook, name, needs }
 }
 
 const fn watch(program: &'static str, name: &'static str) -> Place {
     Place { program, kind: Kind::Tracepoint, name, needs: &[&OWNER, &[TaskGroup]] }
-}
-
-// === impl Kind ===
-
-impl Kind {
-    /// `enum bpf_attach_type` of `include/uapi/linux/bpf.h`.
-    pub(crate) const fn attach_type(self) -> u32 {
-        match self {
-            Self::Lsm => 27,
-            Self::Tracepoint => 23,
-        }
-    }
 }

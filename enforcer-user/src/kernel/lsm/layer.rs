@@ -4,13 +4,11 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use aya::Btf;
-
 use super::calls;
-use super::canary::{self, Runs};
+use super::canary;
 use super::constants::Constants;
 use super::hooks::{PLACES, Place};
-use super::load;
+use super::load::Loader;
 use super::state::LayerState;
 use crate::kernel::error::KernelError;
 use crate::kernel::programs::Programs;
@@ -26,6 +24,7 @@ pub(crate) struct Layer {
 struct Held {
     place: Place,
     prog_id: u32,
+    program: OwnedFd,
     _link: OwnedFd,
 }
 
@@ -35,28 +34,23 @@ impl Layer {
     /// Attaches what this kernel takes. Links of this kind cannot be given
     /// another program (the kernel has no `update_prog` for them): the new one
     /// is attached beside the old before it takes over its pin.
-    pub(crate) fn attach(
-        dir: &Path,
-        programs: &mut Programs,
-        constants: &Constants,
-    ) -> Result<Self, KernelError> {
-        let btf = Btf::from_sys_fs().map_err(|error| format!("no type information: {error}"));
+    pub(crate) fn attach(dir: &Path, programs: &mut Programs, constants: &Constants) -> Self {
+        let loader = Loader::new(constants);
         let (mut held, mut absent) = (Vec::new(), Vec::new());
         for place in PLACES {
-            match load::load(&mut programs.ebpf, &btf, constants, &place) {
-                Ok(()) => held.push(Held::attach(dir, programs, place)?),
+            let attach_type = loader.attach_type(&place);
+            let attached = loader.load(programs, &place).and_then(|()| {
+                Held::attach(dir, programs, place, attach_type).map_err(|error| error.to_string())
+            });
+            match attached {
+                Ok(one) => held.push(one),
                 Err(why) => absent.push((place, why)),
             }
         }
-        let has_canary = held.iter().any(|held| held.place.program == canary::PROGRAM);
-        let runs = if has_canary { canary::ask() } else { Runs::Unknown };
-        let state = LayerState::new(
-            held.iter().map(|held| held.place),
-            absent,
-            runs,
-            constants.ends_children(),
-        );
-        Ok(Self { dir: dir.to_owned(), held, state })
+        let means = loader.means.and_then(|means| proven(&held, &absent).map(|()| means));
+        let places = held.iter().map(|held| held.place);
+        let state = LayerState::new(places, absent, means, constants.ends_children());
+        Self { dir: dir.to_owned(), held, state }
     }
 
     /// What holds on this host.
@@ -67,28 +61,49 @@ impl Layer {
     /// What is not as it was when it was attached, one sentence each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems: Vec<_> = self.held.iter().filter_map(|h| h.problem(&self.dir)).collect();
-        if self.state.runs == Runs::Yes && canary::ask() != Runs::Yes {
-            problems.push("BPF LSM: its programs are not called any more".to_owned());
+        if self.state.refuses() && !canary::is_called() {
+            problems.push("security hooks: their programs are not called any more".to_owned());
         }
         problems
     }
+
+    /// Calls that no program judged. The kernel leaves a tracing program out while
+    /// the same program is suspended on that processor
+    /// (`__bpf_prog_enter_recur` of `kernel/bpf/trampoline.c`).
+    pub(crate) fn unjudged(&self) -> u64 {
+        self.held.iter().map(|held| sys::missed_runs(held.program.as_fd()).unwrap_or(0)).sum()
+    }
+}
+
+/// The kernel calls the programs at the hooks: one of them answers.
+fn proven(held: &[Held], absent: &[(Place, String)]) -> Result<(), String> {
+    let is_canary = |place: &Place| place.program == canary::PROGRAM;
+    if held.iter().any(|held| is_canary(&held.place)) {
+        return canary::is_called().then_some(()).ok_or_else(|| "no program is called".to_owned());
+    }
+    let why = absent.iter().find(|(place, _)| is_canary(place));
+    Err(why.map_or_else(|| "no hook answers".to_owned(), |(_, why)| why.clone()))
 }
 
 // === impl Held ===
 
 impl Held {
-    fn attach(dir: &Path, programs: &Programs, place: Place) -> Result<Self, KernelError> {
-        let program = programs.fd(place.program)?;
-        let link =
-            calls::link_create_tracing(program, place.kind.attach_type()).map_err(|source| {
-                KernelError::Hook { program: place.program, hook: place.name, source }
-            })?;
+    fn attach(
+        dir: &Path,
+        programs: &Programs,
+        place: Place,
+        attach_type: u32,
+    ) -> Result<Self, KernelError> {
+        let wrap = |source| KernelError::Hook { program: place.program, hook: place.name, source };
+        let fd = programs.fd(place.program)?;
+        let program = fd.try_clone_to_owned().map_err(wrap)?;
+        let link = calls::link_create_tracing(fd, attach_type).map_err(wrap)?;
         let (fresh, pin) = (dir.join(format!("{}_new", place.program)), dir.join(place.program));
         // bpffs takes no dots. Left behind by a daemon that ended between these two steps.
         let _stale = fs::remove_file(&fresh);
         sys::pin(link.as_fd(), &fresh).map_err(KernelError::io("pin", &fresh))?;
         fs::rename(&fresh, &pin).map_err(KernelError::io("replace pin", &pin))?;
-        Ok(Self { place, prog_id: programs.id(place.program)?, _link: link })
+        Ok(Self { place, prog_id: programs.id(place.program)?, program, _link: link })
     }
 
     fn problem(&self, dir: &Path) -> Option<String> {

@@ -105,7 +105,7 @@ impl Types {
     /// whose parts are divided by dots. Members of nameless structs and unions
     /// count as the container's own. `None`: this kernel has no such field.
     pub(crate) fn offset(&self, container: &str, path: &str) -> Option<u32> {
-        let named = |one: &Type| one.kind == STRUCT && self.name(one.name) == container.as_bytes();
+        let named = |one: &Type| one.kind == STRUCT && self.is_named(one, container);
         let mut inside = *self.types.iter().find(|one| named(one))?;
         let mut bits = 0;
         for part in path.split('.') {
@@ -118,7 +118,7 @@ impl Types {
 
     /// The number of a function of the kernel.
     pub(crate) fn function(&self, name: &str) -> Option<u32> {
-        let named = |one: &Type| one.kind == FUNC && self.name(one.name) == name.as_bytes();
+        let named = |one: &Type| one.kind == FUNC && self.is_named(one, name);
         u32::try_from(self.types.iter().position(named)?).ok()
     }
 
@@ -152,6 +152,12 @@ impl Types {
             number = one.of;
         }
         None
+    }
+
+    /// Asked of a hundred thousand types: compares without looking for the end.
+    fn is_named(&self, one: &Type, name: &str) -> bool {
+        let text = self.bytes.get(self.strings + one.name as usize..).unwrap_or_default();
+        text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     fn name(&self, at: u32) -> &[u8] {

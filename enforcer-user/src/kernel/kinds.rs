@@ -5,7 +5,8 @@ use std::io;
 
 use aya_obj::btf::{Btf, BtfKind};
 
-use super::sys::{self, BPF_PROG_LOAD, ProgLoad};
+use super::load::{BPF_PROG_LOAD, LoadAs, ProgLoad};
+use super::sys;
 
 /// Instructions of `linux/bpf.h`: `r0 = 1` (which permits), `exit`.
 const PERMIT: [u64; 2] = [0x0000_0001_0000_00b7, 0x95];
@@ -21,10 +22,7 @@ const RAW_TRACEPOINT: u32 = 23;
 /// # Errors
 /// The kernel's own.
 pub fn try_program(program: u32, attach: u32) -> io::Result<()> {
-    load(
-        &PERMIT,
-        ProgLoad { prog_type: program, expected_attach_type: attach, ..ProgLoad::default() },
-    )
+    load(&PERMIT, LoadAs { prog_type: program, attach_type: attach, attach_btf_id: 0 })
 }
 
 /// Loads a program for a tracepoint, and lets it go.
@@ -36,21 +34,16 @@ pub fn try_tracepoint(name: &str) -> io::Result<()> {
     let number = types
         .id_by_type_name_kind(&format!("btf_trace_{name}"), BtfKind::Typedef)
         .map_err(io::Error::other)?;
-    let attr = ProgLoad {
-        prog_type: TRACING,
-        expected_attach_type: RAW_TRACEPOINT,
-        attach_btf_id: number,
-        ..ProgLoad::default()
-    };
-    load(&WATCH, attr)
+    let target = LoadAs { prog_type: TRACING, attach_type: RAW_TRACEPOINT, attach_btf_id: number };
+    load(&WATCH, target)
 }
 
-fn load(instructions: &[u64; 2], attr: ProgLoad) -> io::Result<()> {
+fn load(instructions: &[u64; 2], target: LoadAs) -> io::Result<()> {
     let mut attr = ProgLoad {
         insn_cnt: 2,
         insns: instructions.as_ptr().expose_provenance() as u64,
         license: c"GPL".as_ptr().expose_provenance() as u64,
-        ..attr
+        ..target.into()
     };
     sys::fd_of(sys::bpf(BPF_PROG_LOAD, &mut attr)?).map(drop)
 }
