@@ -22,7 +22,7 @@ pub(super) fn checks() -> impl Iterator<Item = Check> {
 /// Never asked of `/sys/kernel/security/lsm`: a kernel can list `bpf` there
 /// and refuse the programs, or take them and never call them.
 fn hooks(probe: &Probe) -> Check {
-    let (name, hooks) = ("security hooks", format!("{} of {}", probe.loads, probe.wanted));
+    let (name, hooks) = ("security hooks", format!("{} of {} hooks", probe.loads, probe.wanted));
     match (&probe.means, &probe.refusal) {
         (Ok(Means::Lsm), None) => Check::ok(name, format!("{hooks} by {}", Means::Lsm)),
         (Ok(Means::ModifyReturn), None) => {
