@@ -164,8 +164,9 @@ impl Held {
         }
         field!(self, packets_left = packets_left - packets);
         field!(self, bytes_left = bytes_left - bytes);
-        field!(self, packets = field!(self, packets) + packets);
-        field!(self, bytes = field!(self, bytes) + bytes);
+        let (packets_before, bytes_before) = (field!(self, packets), field!(self, bytes));
+        field!(self, packets = packets_before + packets);
+        field!(self, bytes = bytes_before + bytes);
         true
     }
 }
@@ -224,13 +225,15 @@ pub(crate) fn remember(tables: &KernelTables, slot: u32, flow: &Flow) {
     if !held.knows(&key) {
         held.put_first(&key);
     }
-    if field!(held, packets_left) < flow.packets.into() {
+    let left = field!(held, packets_left);
+    if left < flow.packets.into() {
         let ahead = charge_ahead(tables, slot, Charge::Packets, &limits.packets, PACKETS_AHEAD);
-        field!(held, packets_left = field!(held, packets_left) + ahead);
+        field!(held, packets_left = left + ahead);
     }
-    if field!(held, bytes_left) < flow.bytes.into() {
+    let left = field!(held, bytes_left);
+    if left < flow.bytes.into() {
         let ahead = charge_ahead(tables, slot, Charge::Bytes, &limits.bytes, BYTES_AHEAD);
-        field!(held, bytes_left = field!(held, bytes_left) + ahead);
+        field!(held, bytes_left = left + ahead);
     }
     held.give_back();
 }

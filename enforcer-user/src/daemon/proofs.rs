@@ -50,7 +50,7 @@ impl Proofs {
         }
     }
 
-    /// Cgroups whose proof is missing or from `before`.
+    /// Cgroups whose proof is missing, came out badly, or is from `before`.
     pub(super) fn due(&self, before: Instant) -> Vec<Cgroup> {
         let state = self.read();
         state.cgroups.values().filter(|(_, p)| p.is_due(before)).map(|(c, _)| c.clone()).collect()
@@ -59,15 +59,16 @@ impl Proofs {
     /// Whether the denial of unassigned cgroups is to be proved: never was, came
     /// out badly, or was proved `before`.
     pub(super) fn unassigned_due(&self, before: Instant) -> bool {
-        let state = self.read();
-        state.unassigned.problem.is_some() || state.unassigned.is_due(before)
+        self.read().unassigned.is_due(before)
     }
 
-    /// Notes how a cgroup's proof came out.
-    pub(super) fn note(&self, cgroup: &Cgroup, problem: Option<String>) {
-        if let Some((_, proof)) = self.write().cgroups.get_mut(&cgroup.id) {
-            *proof = Proof { at: Some(Instant::now()), problem };
-        }
+    /// Notes how a cgroup's proof came out; whether its problem is news.
+    pub(super) fn note(&self, cgroup: &Cgroup, problem: Option<String>) -> bool {
+        let mut state = self.write();
+        let Some((_, proof)) = state.cgroups.get_mut(&cgroup.id) else { return false };
+        let news = problem.is_some() && proof.problem != problem;
+        *proof = Proof { at: Some(Instant::now()), problem };
+        news
     }
 
     /// Notes how the proof of unassigned cgroups came out.
@@ -115,8 +116,10 @@ impl Proofs {
 // === impl Proof ===
 
 impl Proof {
+    /// One that came out badly is tried again at once: one slow moment must not
+    /// cost a minute.
     fn is_due(&self, before: Instant) -> bool {
-        self.at.is_none_or(|at| at <= before)
+        self.problem.is_some() || self.at.is_none_or(|at| at <= before)
     }
 
     fn missing(&self) -> Option<String> {
@@ -188,6 +191,19 @@ mod tests {
         let later = Instant::now() + RENEW;
         assert_eq!((proofs.due(later), proofs.unassigned_due(later)), (vec![a], true));
         assert!(RENEW * 2 < STALE, "one round may be late");
+    }
+
+    #[test]
+    fn what_came_out_badly_is_due_at_once_and_news_once() {
+        let (proofs, a) = proved();
+        let long_ago = Instant::now() - RENEW;
+        assert_eq!(proofs.due(long_ago), []);
+        let problem = || Some("the prober did not answer".to_owned());
+        assert!(proofs.note(&a, problem()));
+        assert!(!proofs.note(&a, problem()));
+        assert_eq!(proofs.due(long_ago), [a.clone()]);
+        assert!(!proofs.note(&a, None));
+        assert_eq!(proofs.due(long_ago), []);
     }
 
     #[test]

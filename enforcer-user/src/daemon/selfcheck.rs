@@ -44,11 +44,13 @@ async fn round(core: &Arc<Core>, prober: &mut Prober) {
     }
     for cgroup in core.proofs.due(before) {
         let problem = prove(core, prober, &cgroup).await;
-        if let Some(problem) = &problem {
-            let message = format!("self-check in {}: {problem}", cgroup.path.display());
+        let message = problem
+            .as_ref()
+            .map(|problem| format!("self-check in {}: {problem}", cgroup.path.display()));
+        let news = core.proofs.note(&cgroup, problem);
+        if let Some(message) = message.filter(|_| news) {
             core.publish(Event::now(EventKind::Daemon, message).of(cgroup.agent.as_str()));
         }
-        core.proofs.note(&cgroup, problem);
     }
 }
 

@@ -43,8 +43,8 @@ pub(crate) struct Options {
     #[arg(long = "kernel", value_parser = kernels::parse_version)]
     pub(crate) kernels: Vec<Version>,
     /// In the virtual machine only kernels that were started without BPF among
-    /// their security modules. Default: each both ways, and without them only what
-    /// the security hooks do; with --only, with them.
+    /// their security modules. With --kernel or --long each is started both ways,
+    /// else, and with --only, just with it.
     #[arg(long)]
     pub(crate) without_lsm: bool,
     /// Only test binaries whose name contains this; may be given more than

@@ -16,8 +16,9 @@ use crate::test::tier::Tier;
 use crate::test::{Options, initramfs, within};
 use crate::workspace::Workspace;
 
-/// Longest time for everything in the guest.
-const SECONDS: u32 = 1500;
+/// Longest time for everything in the guest, of what is usual and of all there is.
+const SECONDS: u32 = 1800;
+const SECONDS_FOR_ALL: u32 = 5400;
 
 /// With a timer that goes on in sleep, so that an idle processor need not poll
 /// and take the host's from the busy one. Without `cmpxchg16b`, after which
@@ -32,6 +33,8 @@ pub(crate) struct Guest {
     without_lsm: bool,
     /// The names of its tests.
     order: String,
+    /// Longest time for all of them.
+    seconds: u32,
 }
 
 /// The guests to run the tests in. Their root file system is ready for them.
@@ -41,7 +44,8 @@ pub(crate) fn guests(
     options: &Options,
 ) -> Result<Vec<Guest>> {
     let kernels = kernels(workspace, &options.kernels, options.thorough())?;
-    let ways: &[bool] = match (options.without_lsm, options.only.is_empty()) {
+    let both = options.only.is_empty() && (options.long || !options.kernels.is_empty());
+    let ways: &[bool] = match (options.without_lsm, both) {
         (true, _) => &[true],
         (false, true) => &[false, true],
         (false, false) => &[false],
@@ -53,6 +57,7 @@ pub(crate) fn guests(
             kernel: kernel.clone(),
             without_lsm: *way,
             order: share(way).order(&built.tests),
+            seconds: if share(way) == Share::All { SECONDS_FOR_ALL } else { SECONDS },
         })
     };
     Ok(kernels.into_iter().flat_map(of_kernel).collect())
@@ -112,7 +117,7 @@ impl Guest {
 
     fn qemu(&self, initramfs: &Path) -> Result<Command> {
         let image = self.kernel.image().context("the kernel has no image")?;
-        let mut command = within(SECONDS, Path::new("qemu-system-x86_64"));
+        let mut command = within(self.seconds, Path::new("qemu-system-x86_64"));
         command.args(["-accel", "tcg,thread=multi,tb-size=512", "-smp", "2", "-m", "3072"]);
         command.args(["-cpu", PROCESSOR]);
         command.args(["-nographic", "-no-reboot", "-nic", "none"]);
