@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +16,9 @@ use crate::wire::Wire;
 pub const SENDER: &str = "send";
 /// What a sender says when its sockets are made.
 pub const READY: &str = "ready";
+
+/// Set by Ctrl-C: the next turn fails, and everything is taken down again.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// A running sender.
 #[derive(Debug)]
@@ -75,6 +79,9 @@ impl Sender {
     /// It has ended; or more than a few of its calls were refused where none
     /// should have been: what is measured would not be what it says.
     pub fn send(&mut self, order: &Order) -> Result<Sent> {
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            bail!("interrupted");
+        }
         writeln!(self.orders, "{}", serde_json::to_string(order)?).context("tell the sender")?;
         let line = self.line()?;
         let sent: Sent = serde_json::from_str(&line).with_context(|| format!("hear {line:?}"))?;

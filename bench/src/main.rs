@@ -4,10 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
+use enforcer_bench::driver::INTERRUPTED;
 use enforcer_bench::report::Report;
 use enforcer_bench::run::{self, SIZES, Scope};
 use enforcer_bench::targets::Outcome;
@@ -96,6 +98,8 @@ fn bench(cli: &Cli) -> Result<ExitCode> {
 }
 
 fn measured(cli: &Cli) -> Result<Report> {
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
+        .context("watch for Ctrl-C")?;
     let start = Instant::now();
     let say = |what: &str| eprintln!("[{:5.1} s] {what}", start.elapsed().as_secs_f64());
     let sizes = if cli.sizes.is_empty() { SIZES.to_vec() } else { cli.sizes.clone() };

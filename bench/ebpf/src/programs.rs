@@ -52,7 +52,7 @@ pub(crate) fn sieve(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn is_listed(ctx: &SkBuffContext) -> bool {
-    match ctx.protocol() {
+    match ctx.skb.protocol() {
         IPV4 => match ctx.load(V4_DESTINATION) {
             Ok(address) => ALLOW4.get(Key::new(32, address)).is_some(),
             Err(_) => false,
