@@ -146,7 +146,8 @@ fn own_time(
     SOME.map(row).into()
 }
 
-fn missing(subject: &str, error: &Error) -> Row {
+/// The row of somebody who did not come up.
+pub fn missing(subject: &str, error: &Error) -> Row {
     Row {
         part: Part::Agents,
         step: order(AGENTS).traffic.title().to_owned(),

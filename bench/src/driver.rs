@@ -38,7 +38,7 @@ impl Sender {
     /// It cannot be started, or ends before it is ready; or what `greet` says.
     pub fn start(wire: &Wire, home: &Home, greet: impl FnOnce(u32) -> Result<()>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(SENDER).arg(serde_json::to_string(home)?);
+        command.arg(SENDER);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // SAFETY: one system call, async-signal-safe.
         unsafe {
@@ -57,7 +57,8 @@ impl Sender {
         let answers = BufReader::new(answers.context("the sender has no output")?);
         let mut sender = Self { child, orders, answers };
         greet(sender.child.id())?;
-        writeln!(sender.orders).context("greet the sender")?;
+        let home = serde_json::to_string(home)?;
+        writeln!(sender.orders, "{home}").context("tell the sender where to live")?;
         if sender.line()?.trim() != READY {
             bail!("the sender did not get ready");
         }

@@ -15,6 +15,9 @@ const TURN: u64 = 8;
 /// The number of prefixes at which kinds of traffic are tried that hardly depend on it.
 pub const TYPICAL: u32 = 100_000;
 
+/// Subject of the row that says what all ratios are to.
+pub const EACH: &str = "none: ns each";
+
 /// What is sent at this number of prefixes.
 fn traffics(size: u32) -> Vec<Traffic> {
     let mut traffics = vec![Traffic::Connected];
@@ -65,7 +68,8 @@ pub fn measure(
     Ok(rows)
 }
 
-/// Everybody over no firewall; the product over the empty program too; and each
+/// What a packet (a connection; for bulk, a byte) takes without a firewall; everybody
+/// over no firewall; the product over the empty program too; and each
 /// thing that there are two of over itself.
 pub fn rows_of(all: &[Series], part: Part, step: &str, size: u32) -> Vec<Row> {
     let row = |subject: String, ratios: Result<Vec<f64>, String>| Row {
@@ -76,7 +80,12 @@ pub fn rows_of(all: &[Series], part: Part, step: &str, size: u32) -> Vec<Row> {
         unit: Unit::Ratio,
         value: ratios.map_or_else(Value::Missing, |ratios| Value::of(&ratios)),
     };
-    let mut rows = Vec::new();
+    let reference: Vec<f64> = all.iter().flat_map(|series| series.reference_ns.clone()).collect();
+    let mut rows = vec![Row {
+        unit: Unit::Ns,
+        value: Value::of(&reference),
+        ..row(EACH.to_owned(), Ok(Vec::new()))
+    }];
     let mut seen = vec![NONE];
     for series in all {
         if seen.contains(&series.subject) {
@@ -105,7 +114,7 @@ mod tests {
     use super::*;
 
     fn series(subject: &'static str, ratio: f64) -> Series {
-        Series { subject, ratios: Ok(vec![ratio; 3]), extra_ns: Vec::new() }
+        Series { subject, ratios: Ok(vec![ratio; 3]), reference_ns: vec![650.0; 3] }
     }
 
     #[test]
@@ -120,6 +129,7 @@ mod tests {
         let rows = rows_of(&all, Part::Live, "x", 10);
         let said: Vec<_> = rows
             .iter()
+            .filter(|row| row.unit == Unit::Ratio)
             .map(|row| (row.subject.as_str(), (row.median().expect("measured") * 1e3).round()))
             .collect();
         let wanted = [

@@ -50,10 +50,7 @@ struct Cli {
 enum Hidden {
     /// The sending process, started by the bench.
     #[command(hide = true)]
-    Send {
-        /// Where it lives, as JSON.
-        home: String,
-    },
+    Send,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,7 +62,7 @@ enum Format {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
-        Some(Hidden::Send { home }) => sender::serve(home).map(|()| ExitCode::SUCCESS),
+        Some(Hidden::Send) => sender::serve().map(|()| ExitCode::SUCCESS),
         None => bench(&cli),
     };
     result.unwrap_or_else(|error| {

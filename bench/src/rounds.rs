@@ -29,8 +29,8 @@ pub struct Series {
     pub subject: &'static str,
     /// Its rate over the reference's, a round each; or why there is none.
     pub ratios: Result<Vec<f64>, String>,
-    /// Nanoseconds that one packet took longer than the reference's.
-    pub extra_ns: Vec<f64>,
+    /// What one packet of the reference took around each turn, in nanoseconds.
+    pub reference_ns: Vec<f64>,
 }
 
 /// Lets everybody send in `rounds` rounds, in another order each time.
@@ -83,7 +83,7 @@ fn warm_up(
 
 impl Series {
     fn new(subject: &'static str) -> Self {
-        Self { subject, ratios: Ok(Vec::new()), extra_ns: Vec::new() }
+        Self { subject, ratios: Ok(Vec::new()), reference_ns: Vec::new() }
     }
 
     fn add(&mut self, traffic: Traffic, turn: Result<Sent>, around: [Sent; 2]) {
@@ -101,7 +101,7 @@ impl Series {
         if let Ok(ratios) = &mut self.ratios {
             ratios.push(turn / reference);
         }
-        self.extra_ns.push(1e9 / turn - 1e9 / reference);
+        self.reference_ns.push(1e9 / reference);
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let all = take(&mut Fake(1_000, 100), &mut contestants, &ORDER, 5).expect("rounds");
         assert_eq!(ratios_of(&all, "half"), Some(Ok(vec![0.5; 5])));
         assert_eq!(ratios_of(&all, "same"), Some(Ok(vec![1.0; 5])));
-        assert_eq!(all[0].extra_ns, [1e6; 5]);
+        assert_eq!(all[0].reference_ns, [1e6; 5]);
         assert_eq!(ratios_of(&all, "other"), None);
     }
 
@@ -173,7 +173,7 @@ mod tests {
         let series = |ratios: &[f64]| Series {
             subject: "x",
             ratios: Ok(ratios.to_vec()),
-            extra_ns: Vec::new(),
+            reference_ns: Vec::new(),
         };
         let all = [series(&[0.8, 0.9]), series(&[1.0, 0.9])];
         assert_eq!(ratios_of(&all, "x"), Some(Ok(vec![0.9, 0.9])));

@@ -24,9 +24,9 @@ impl Summary {
             series.iter().copied().filter(|value| value.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         Some(Self {
-            median: quantile(&sorted, 0.5)?,
-            low: quantile(&sorted, 0.25)?,
-            high: quantile(&sorted, 0.75)?,
+            median: quartile(&sorted, 2)?,
+            low: quartile(&sorted, 1)?,
+            high: quartile(&sorted, 3)?,
             rounds: u32::try_from(sorted.len()).unwrap_or(u32::MAX),
         })
     }
@@ -44,15 +44,13 @@ impl Summary {
     }
 }
 
-/// The value that this part of a sorted series is below, between neighbours in
-/// proportion.
-fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let place = part * last as f64;
-    let (below, above) = (place.floor(), place.ceil());
-    let at = |index: f64| sorted.get(index as usize).copied();
-    let (below_value, above_value) = (at(below)?, at(above)?);
-    Some(below_value + (above_value - below_value) * (place - below))
+/// The value that so many quarters of a sorted series are below, between
+/// neighbours in proportion.
+fn quartile(sorted: &[f64], quarters: u8) -> Option<f64> {
+    let place = sorted.len().checked_sub(1)? * usize::from(quarters);
+    let below = *sorted.get(place / 4)?;
+    let above = *sorted.get(place.div_ceil(4))?;
+    Some(below + (above - below) * (place % 4) as f64 / 4.0)
 }
 
 /// Quotients of two series, round by round: what disturbs a round disturbs both.

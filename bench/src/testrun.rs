@@ -9,7 +9,7 @@ use crate::cpu;
 
 /// How long one run is to take, in nanoseconds: long beside the system call,
 /// short beside whatever else disturbs the processor.
-const RUN_NS: f64 = 4e6;
+const RUN_NS: u64 = 4_000_000;
 const TRIAL: u32 = 20_000;
 
 /// A program and the packet that it judges.
@@ -33,21 +33,26 @@ impl<'a> Step<'a> {
         if answer != u32::from(permits) {
             bail!("the program answered {answer}");
         }
-        step.times = (RUN_NS / ns.max(1.0)) as u32;
+        let times = RUN_NS * u64::from(TRIAL) / ns.max(1);
+        step.times = u32::try_from(times).unwrap_or(u32::MAX).max(TRIAL);
         Ok(step)
     }
 
-    /// The answer, and what one packet took, in nanoseconds of this processor.
-    fn run(&self) -> Result<(u32, f64)> {
+    /// The answer, and what all the packets took, in nanoseconds of this processor.
+    fn run(&self) -> Result<(u32, u64)> {
         let options = TestRunOptions {
             data_in: Some(&self.frame),
-            repeat: self.times.max(TRIAL),
+            repeat: self.times,
             ..TestRunOptions::new()
         };
         let before = cpu::thread_ns();
         let result = self.program.test_run(options).context("run the program")?;
-        let took = cpu::thread_ns() - before;
-        Ok((result.return_value, took as f64 / f64::from(self.times.max(TRIAL))))
+        Ok((result.return_value, cpu::thread_ns() - before))
+    }
+
+    /// What one packet took.
+    fn each(&self) -> Result<f64> {
+        Ok(self.run()?.1 as f64 / f64::from(self.times))
     }
 }
 
@@ -57,11 +62,11 @@ impl<'a> Step<'a> {
 /// # Errors
 /// The kernel does not run one of them.
 pub fn over_empty(empty: &Step<'_>, step: &Step<'_>, rounds: u32) -> Result<Vec<f64>> {
-    let mut before = empty.run()?.1;
+    let mut before = empty.each()?;
     let mut series = Vec::new();
     for _ in 0..rounds {
-        let (_, ns) = step.run()?;
-        let after = empty.run()?.1;
+        let ns = step.each()?;
+        let after = empty.each()?;
         series.push(ns - (before + after) / 2.0);
         before = after;
     }

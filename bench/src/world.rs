@@ -59,14 +59,13 @@ pub struct Ours {
     pub took: Duration,
     /// What the kernel's tables took of memory, less than before, in bytes.
     pub memory: u64,
-    plain: Plan,
     capped: Plan,
 }
 
 // === impl Ours ===
 
 impl Ours {
-    /// Starts one with a policy of these prefixes in force, caps and all.
+    /// Starts one with a policy of these prefixes in force, without caps.
     ///
     /// # Errors
     /// The product's own words on what it refuses.
@@ -76,10 +75,10 @@ impl Ours {
         let capped = policies::plan(instance.settings(), nets, true)?;
         let plain = uncapped(&capped, instance.settings())?;
         let before = instance.memory()?;
-        let took = instance.apply(&capped)?;
+        let took = instance.apply(&plain)?;
         instance.bind()?;
         let memory = instance.memory()?.saturating_sub(before);
-        Ok(Self { instance, took, memory, plain, capped })
+        Ok(Self { instance, took, memory, capped })
     }
 
     /// The policy with caps, compiled.
@@ -87,12 +86,12 @@ impl Ours {
         &self.capped
     }
 
-    /// Puts the policy in force anew, with caps or without.
+    /// Puts the policy in force again, with caps.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn put_in_force(&self, caps: bool) -> Result<()> {
-        self.instance.apply(if caps { &self.capped } else { &self.plain }).map(drop)
+    pub fn cap(&self) -> Result<()> {
+        self.instance.apply(&self.capped).map(drop)
     }
 }
 

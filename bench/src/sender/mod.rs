@@ -6,6 +6,7 @@ mod turns;
 mod udp;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::io::{BufRead, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -40,19 +41,20 @@ struct State {
     turns: Turns,
 }
 
-/// Serves orders from standard input until it is closed. The process starts in
-/// the peer's namespace and outside the agent's cgroup.
+/// Serves orders from standard input until it is closed; the first line says where
+/// to live. The process starts in the peer's namespace and outside every agent's
+/// cgroup.
 ///
 /// # Errors
 /// What it needs cannot be made.
-pub fn serve(home: &str) -> Result<()> {
-    let home: Home = serde_json::from_str(home).context("read where to live")?;
+pub fn serve() -> Result<()> {
+    let mut orders = std::io::stdin().lock().lines();
+    let home = orders.next().context("nobody says where to live")??;
+    let home: Home = serde_json::from_str(&home).context("read where to live")?;
     let _pinned = Pinned::to_last()?;
     let listeners = Listeners::open()?;
     let near = File::open(&home.near).with_context(|| format!("open {}", home.near))?;
     setns(near, CloneFlags::CLONE_NEWNET).context("enter the namespace")?;
-    let mut orders = std::io::stdin().lock().lines();
-    let _greeting = orders.next().context("nobody greets")??;
     let turns = Turns::open(&home.cgroups)?;
     let mut state = State { listeners, floods: HashMap::new(), bulk: None, turns };
     let mut out = std::io::stdout().lock();
@@ -80,11 +82,16 @@ impl State {
                 Ok(timed(time, |sent| bulk.push(sent)))
             }
             Traffic::Turns(agents) => Ok(timed(time, |sent| self.turns.take(agents, sent))),
-            traffic => {
-                if !self.floods.contains_key(&traffic) {
-                    self.floods.insert(traffic, flood(traffic)?);
-                }
-                let flood = self.floods.get_mut(&traffic).context("it was just made")?;
+            traffic @ (Traffic::Connected
+            | Traffic::ConnectedV6
+            | Traffic::Unconnected
+            | Traffic::Random(..)
+            | Traffic::RandomV6(..)
+            | Traffic::Denied) => {
+                let flood = match self.floods.entry(traffic) {
+                    Entry::Occupied(made) => made.into_mut(),
+                    Entry::Vacant(none) => none.insert(flood(traffic)?),
+                };
                 Ok(timed(time, |sent| flood.batch(sent)))
             }
         }
