@@ -26,6 +26,8 @@ pub struct Room {
     pub agents: u32,
     /// Prefixes of all agents.
     pub prefixes: u32,
+    /// Port rules of all agents.
+    pub port_rules: u32,
 }
 
 /// A running kernel side. Dropping it ends its enforcement.
@@ -169,12 +171,13 @@ fn agent_name(name: &str) -> Result<AgentName> {
 
 fn settings(place: &Place, room: Room) -> Result<Settings> {
     let folder = place.folder().display();
-    let Room { agents, prefixes } = room;
+    let Room { agents, prefixes, port_rules } = room;
     let text = format!(
         "version = 1\nroot = \"{root}\"\npolicies = \"{folder}/policies.d\"\n\
          credentials = \"{folder}/credentials.d\"\nstate_dir = \"{folder}/state\"\n\
          bpf_dir = \"{folder}/bpf/enforcer\"\ncontrol_socket = \"{folder}/control.sock\"\n\
-         [capacity]\nagents = {agents}\nprefixes = {prefixes}\n",
+         [capacity]\nagents = {agents}\nprefixes = {prefixes}\n\
+         port_rules = {port_rules}\n",
         root = place.name(),
     );
     let path = place.folder().join("enforcer.toml");

@@ -10,7 +10,7 @@ use crate::stats::quotients;
 use crate::world::{Contestant, EMPTY, NONE, OURS};
 
 /// Rounds, and milliseconds of a turn.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 20;
 const TURN: u64 = 8;
 /// The number of prefixes at which kinds of traffic are tried that hardly depend on it.
 pub const TYPICAL: u32 = 100_000;

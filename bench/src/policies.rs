@@ -29,7 +29,8 @@ pub fn room(agents: u32, prefixes: u32) -> Room {
     let banks = u32::try_from(BANKS).unwrap_or(2);
     // The wire's own, and the metadata addresses that the compiler denies.
     let each = agents.saturating_mul(16);
-    Room { agents, prefixes: prefixes.saturating_add(each).saturating_mul(banks) }
+    let prefixes = prefixes.saturating_add(each).saturating_mul(banks);
+    Room { agents, prefixes, port_rules: each.saturating_mul(banks).max(1 << 17) }
 }
 
 /// A policy that allows these, with or without caps on packets and bytes.

@@ -4,7 +4,10 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::report::{Part, Report, Row, Unit, Value, size_in_words};
 use crate::targets::{Checked, Limit, Outcome};
+use crate::world::OURS;
 
+/// Columns.
+const WIDTH: u16 = 98;
 /// Longer reasons stand below the table.
 const SHORT: usize = 13;
 
@@ -54,8 +57,8 @@ fn of_part(part: Part, rows: &[&Row]) -> String {
     }
     align(&mut table, 2);
     let notes: Vec<String> =
-        (1..).zip(notes).map(|(number, note)| format!("\n[{number}] {note}")).collect();
-    format!("{} ({})\n{table}{}", part.title(), units(rows), notes.concat())
+        (1..).zip(notes).map(|(number, note)| wrapped(&format!("[{number}] {note}"))).collect();
+    format!("{}\n{}\n{table}{}", part.title(), units(rows), notes.concat())
 }
 
 /// What the numbers of a part are.
@@ -64,7 +67,22 @@ fn units(rows: &[&Row]) -> String {
     units.dedup();
     units.sort();
     units.dedup();
-    format!("{}; median, quartiles below", units.join(", "))
+    format!("({}; median, quartiles below)", units.join(", "))
+}
+
+/// The text on lines of its own that are not too long.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::from("\n"), 0);
+    for word in text.split_whitespace() {
+        width += word.chars().count() + 1;
+        if width > WIDTH.into() {
+            lines.push_str("\n   ");
+            width = word.chars().count() + 4;
+        }
+        lines.push_str(word);
+        lines.push(' ');
+    }
+    lines
 }
 
 /// Median, and below it the quartiles.
@@ -82,7 +100,8 @@ fn cell(row: &Row, notes: &mut Notes) -> String {
                 notes.push(why.clone());
                 notes.len() - 1
             });
-            format!("refused [{}]", index + 1)
+            let word = if row.subject == OURS { "refused" } else { "failed" };
+            format!("{word} [{}]", index + 1)
         }
     }
 }
@@ -91,6 +110,7 @@ fn cell(row: &Row, notes: &mut Notes) -> String {
 pub fn number(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Ratio | Unit::Seconds => format!("{value:.3}"),
+        Unit::Ns | Unit::NsOverEmpty if value >= 1_000.0 => format!("{value:.0}"),
         Unit::Ns | Unit::NsOverEmpty | Unit::Mebibytes => format!("{value:.1}"),
     }
 }
@@ -120,7 +140,7 @@ pub fn of_targets(targets: &[Checked]) -> String {
 
 fn plain() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_width(98);
+    table.load_preset(presets::ASCII_MARKDOWN).set_width(WIDTH);
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use enforcer_tests::netns::Netns;
 use ipnet::IpNet;
 
-use super::{cgroup_in_words, of_family, program, run};
+use super::{PATIENCE, cgroup_in_words, of_family, program, run};
 use crate::place::Place;
 
 /// The most that `hashlimit` counts to.
@@ -25,9 +25,9 @@ pub fn ipset(near: &Netns, place: &Place, nets: &[IpNet]) -> Result<Duration> {
         Ok(path) => path.display().to_string(),
         Err(_) => cgroup,
     };
-    let mut took = run(near, &["ipset", "restore"], &sets(nets))?;
+    let mut took = run(near, &["ipset", "restore"], &sets(nets), PATIENCE)?;
     for (v4, family) in [(true, "ip"), (false, "ip6")] {
-        took += run(near, &[&restore(family)?], &rules(&cgroup, v4))?;
+        took += run(near, &[&restore(family)?], &rules(&cgroup, v4), PATIENCE)?;
     }
     Ok(took)
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use enforcer_tests::netns::Netns;
 use ipnet::IpNet;
 
-use super::{BURST, RATE, cgroup_in_words, of_family, run};
+use super::{BURST, LESS_PATIENCE, PATIENCE, RATE, cgroup_in_words, of_family, run};
 use crate::place::Place;
 
 /// How nftables keeps a set of prefixes; which one is faster depends on its size.
@@ -25,7 +25,8 @@ pub enum Backend {
 /// # Errors
 /// Not installed, refused, or too slow.
 pub fn nftables(near: &Netns, place: &Place, nets: &[IpNet], backend: Backend) -> Result<Duration> {
-    run(near, &["nft", "-f", "-"], &rules(&cgroup_in_words(place), nets, backend))
+    let patience = if backend == Backend::Tree { PATIENCE } else { LESS_PATIENCE };
+    run(near, &["nft", "-f", "-"], &rules(&cgroup_in_words(place), nets, backend), patience)
 }
 
 fn rules((cgroup, level): &(String, usize), nets: &[IpNet], backend: Backend) -> String {
@@ -83,7 +84,7 @@ pub fn nftables_of_many(
          socket cgroupv2 level {level} vmap {{ {} }}\n }}\n}}\n",
         jumps.join(", ")
     );
-    run(near, &["nft", "-f", "-"], &text)
+    run(near, &["nft", "-f", "-"], &text, PATIENCE)
 }
 
 #[cfg(test)]
