@@ -65,6 +65,7 @@ fn panel(
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .max_light_lines(1)
         .x_desc("prefixes in the policy")
         .y_desc("packets per CPU second / no firewall")
         .x_labels(8)
