@@ -13,6 +13,9 @@ use crate::{setup, shell};
 
 /// The target of the kernel programs: little-endian BPF.
 const TARGET: &str = "bpfel-unknown-none";
+/// The packages of kernel programs: the product's, and what the bench compares with.
+pub(crate) const PROGRAMS: &str = "enforcer-ebpf";
+pub(crate) const BENCH_PROGRAMS: &str = "enforcer-bench-ebpf";
 
 /// How to build.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -31,18 +34,36 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<PathBuf> {
 
 /// Compiles enforcer-ebpf and puts the object where enforcer-user's build script looks.
 pub(crate) fn kernel_programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
-    shell::run(&mut kernel_cargo(workspace, toolchain, "build"))
+    compiled(workspace, toolchain, PROGRAMS, workspace.bpf_object())
+}
+
+/// The same for the programs of the bench.
+pub(crate) fn bench_programs(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
+    compiled(workspace, toolchain, BENCH_PROGRAMS, workspace.bench_object())
+}
+
+fn compiled(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    package: &str,
+    object: PathBuf,
+) -> Result<PathBuf> {
+    shell::run(&mut kernel_cargo(workspace, toolchain, "build", package))
         .context("build the kernel programs")?;
-    let built = workspace.bpf_build().join(TARGET).join("bpf/enforcer-ebpf");
+    let built = workspace.bpf_build().join(TARGET).join("bpf").join(package);
     let bytes = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
-    let object = workspace.bpf_object();
     write_if_changed(&object, &bytes)?;
-    println!("kernel programs: {} ({} KiB)", object.display(), bytes.len() / 1024);
+    eprintln!("kernel programs: {} ({} KiB)", object.display(), bytes.len() / 1024);
     Ok(object)
 }
 
-/// `cargo VERB` for the kernel programs: target, flags and linker are set.
-pub(crate) fn kernel_cargo(workspace: &Workspace, toolchain: &Toolchain, verb: &str) -> Command {
+/// `cargo VERB` for a package of kernel programs: target, flags and linker are set.
+pub(crate) fn kernel_cargo(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    verb: &str,
+    package: &str,
+) -> Command {
     // `target-cpu=v3`: atomic compare-and-exchange. `--btf` with debug info:
     // without function info the kernel loads neither `bpf_loop` nor BTF maps.
     // The other linker flag lets LLVM write out small copies and fills; by
@@ -58,7 +79,7 @@ pub(crate) fn kernel_cargo(workspace: &Workspace, toolchain: &Toolchain, verb: &
     let mut command = toolchain.cargo();
     command.arg(verb).args([
         "--package",
-        "enforcer-ebpf",
+        package,
         "--profile",
         "bpf",
         "-Z",

@@ -1,6 +1,6 @@
 //! Everything that is checked without running a test.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
@@ -42,9 +42,20 @@ fn kernel_programs(workspace: &Workspace) -> Result<()> {
         println!("kernel programs: not checked, no eBPF toolchain (cargo xtask setup)");
         return Ok(());
     };
-    let mut command = build::kernel_cargo(workspace, &toolchain, "check");
-    let log = workspace.logs().join("kernel-check.log");
-    let finished = shell::run_watched("check the kernel programs", &mut command, &log)?;
+    for package in [build::PROGRAMS, build::BENCH_PROGRAMS] {
+        let mut command = build::kernel_cargo(workspace, &toolchain, "check", package);
+        check_kernel_programs(workspace, package, &mut command)?;
+    }
+    Ok(())
+}
+
+fn check_kernel_programs(
+    workspace: &Workspace,
+    package: &str,
+    command: &mut Command,
+) -> Result<()> {
+    let log = workspace.logs().join(format!("{package}-check.log"));
+    let finished = shell::run_watched(&format!("check {package}"), command, &log)?;
     let ours =
         |line: &&String| line.starts_with("warning: `enforcer-") || line.starts_with("error");
     if finished.status.success() && !finished.lines.iter().any(|line| ours(&line)) {

@@ -1,5 +1,6 @@
 //! Every command a developer needs. `cargo xtask --help` lists them.
 
+mod bench;
 mod build;
 mod demo;
 mod doctor;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests of every tier.
     Test(test::Options),
+    /// Measure what enforcement costs, beside other firewalls.
+    Bench(bench::Options),
     /// Check format, lints, kernel programs, licences and sources.
     Lint,
     /// What CI runs: every test.
@@ -60,6 +63,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Build(options) => build::run(&workspace, options).map(|_| ExitCode::SUCCESS),
         Command::Demo(options) => demo::run(&workspace, options),
         Command::Test(options) => test::run(&workspace, options),
+        Command::Bench(options) => bench::run(&workspace, options),
         Command::Lint => lint::run(&workspace),
         Command::Ci => test::run(&workspace, &test::Options::for_ci()),
         Command::Doctor => doctor::run(&workspace).map(|()| ExitCode::SUCCESS),

@@ -50,6 +50,11 @@ impl Workspace {
         self.root.join("target/bpf/enforcer.bpf.o")
     }
 
+    /// The compiled programs of the bench, which reads this file when it starts.
+    pub(crate) fn bench_object(&self) -> PathBuf {
+        self.root.join("target/bpf/bench.bpf.o")
+    }
+
     /// The kernel programs have a target directory of their own: another
     /// compiler, other flags, and no lock shared with the userland build.
     pub(crate) fn bpf_build(&self) -> PathBuf {

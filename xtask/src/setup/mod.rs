@@ -4,6 +4,7 @@
 pub(crate) mod apt;
 pub(crate) mod kernels;
 pub(crate) mod linker;
+pub(crate) mod rivals;
 mod suite;
 pub(crate) mod testing;
 pub(crate) mod toolchain;
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// For the tests in the virtual machine: every kernel, not the oldest alone.
     #[arg(long, requires = "tests")]
     pub(crate) every_kernel: bool,
+    /// Also the firewalls that the bench compares with: nftables, ipset, iptables.
+    #[arg(long)]
+    pub(crate) bench: bool,
 }
 
 /// Puts one missing thing in place.
@@ -77,6 +81,9 @@ pub(crate) fn missing(workspace: &Workspace, options: &Options) -> Result<Vec<St
     }
     if options.tests {
         steps.extend(testing::missing(workspace, options.every_kernel)?);
+    }
+    if options.bench {
+        steps.extend(rivals::missing());
     }
     Ok(steps)
 }

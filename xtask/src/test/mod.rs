@@ -118,7 +118,8 @@ fn prepare(workspace: &Workspace, tiers: &[Tier], every_kernel: bool) -> Result<
     if tiers == [Tier::Pure] {
         return Ok(());
     }
-    let toolchain = setup::ensure(workspace, &setup::Options { tests: true, every_kernel })?;
+    let toolchain =
+        setup::ensure(workspace, &setup::Options { tests: true, every_kernel, bench: false })?;
     build::kernel_programs(workspace, &toolchain)?;
     Ok(())
 }
