@@ -1,6 +1,7 @@
 //! The product's own kernel side, started as the daemon starts it, with one or
 //! many agents and nobody else.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct Instance {
     kernel: Kernel,
     settings: Settings,
     place: Place,
+    /// Whose cgroup is whose, by id: a new plan leaves them theirs.
+    bindings: RefCell<Vec<(u64, AgentName)>>,
 }
 
 // === impl Instance ===
@@ -51,7 +54,7 @@ impl Instance {
         let (kernel, _) = Kernel::start(&settings)?;
         // This process goes into the agents' cgroups and comes back.
         kernel.trust(std::process::id())?;
-        Ok(Self { kernel, settings, place })
+        Ok(Self { kernel, settings, place, bindings: RefCell::default() })
     }
 
     /// Its settings, for the compiler.
@@ -70,7 +73,7 @@ impl Instance {
     /// The kernel refuses; the plan before stays.
     pub fn apply(&self, plan: &Plan) -> Result<Duration> {
         let before = Instant::now();
-        self.kernel.apply(plan)?;
+        self.kernel.apply(plan, &self.bindings.borrow())?;
         Ok(before.elapsed())
     }
 
@@ -89,7 +92,10 @@ impl Instance {
     pub fn bind_all(&self, cgroups: &[(PathBuf, String)]) -> Result<()> {
         let bindings: Result<Vec<_>> =
             cgroups.iter().map(|(path, name)| Ok((cgroup_id(path)?, agent_name(name)?))).collect();
-        Ok(self.kernel.bind(&bindings?)?)
+        let bindings = bindings?;
+        self.kernel.bind(&bindings)?;
+        *self.bindings.borrow_mut() = bindings;
+        Ok(())
     }
 
     /// Lets a process go from agent to agent, as the daemon's own child may.
@@ -138,7 +144,7 @@ impl Instance {
     /// A link is gone already.
     pub fn only_packets(self) -> Result<(Place, CgroupSkb)> {
         let program = self.program("egress_skb")?;
-        let Self { kernel, settings, place } = self;
+        let Self { kernel, settings, place, .. } = self;
         // The handle holds the links too.
         drop(kernel);
         for link in ["egress_sendmsg4", "egress_sendmsg6"] {

@@ -121,6 +121,9 @@ impl KernelError {
                 "raise `[capacity]` (after `enforcer detach`), or merge prefixes; the old generation stays in force"
             }
             Self::UnknownAgent(_) => "`enforcer agents` lists them",
+            Self::Io { .. } | Self::Map { .. } if !nix::unistd::geteuid().is_root() => {
+                "pins and maps are root's: run this as root"
+            }
             Self::Io { .. } | Self::Object(_) | Self::Map { .. } | Self::Log(_) => return None,
         })
     }

@@ -185,9 +185,11 @@ fn open(ebpf: &Ebpf, maps: &Path, name: &str) -> std::io::Result<Option<OwnedFd>
 }
 
 /// Entries of the maps whose size is set by `[capacity]`. One slot more than
-/// agents: the first belongs to unassigned cgroups.
-pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 8] {
+/// agents: the first belongs to unassigned cgroups. An agent may have some cgroups
+/// below its own, some interfaces, some Unix sockets.
+pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 11] {
     let slots = capacity.agents.saturating_add(1);
+    let some = |each: u32, least: u32| slots.saturating_mul(each).max(least);
     [
         ("AGENTS", slots),
         ("STATES", slots),
@@ -195,6 +197,9 @@ pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 8] {
         ("RECORD_STATS", slots),
         ("SHORTCUTS", slots),
         ("COUNTERS", slots.saturating_mul(OUTCOMES)),
+        ("CGROUPS", some(4, 16_384)),
+        ("INTERFACES", some(4, 8192)),
+        ("UNIX_PATHS", some(4, 8192)),
         ("PREFIXES", capacity.prefixes),
         ("PORT_RULES", capacity.port_rules),
     ]
