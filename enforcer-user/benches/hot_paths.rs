@@ -24,7 +24,7 @@ const PREFIXES: u32 = 100_000;
 struct OneAgent;
 
 impl Names for OneAgent {
-    fn agent(&self, slot: u32) -> Option<String> {
+    fn agent(&self, slot: u32, _generation: u32) -> Option<String> {
         (slot == 1).then(|| "worker".to_owned())
     }
 
