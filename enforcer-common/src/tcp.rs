@@ -111,6 +111,7 @@ mod tests {
         }
         assert!(!is_bare(&v4(0x45, 6, &tcp(RST, 15, 0)[..20])), "a header longer than the packet");
     }
+
     #[test]
     fn only_tcp_that_acknowledges_goes_on_with_a_connection() {
         let flags = [(ACK, true), (SYN | ACK, true), (SYN, false), (RST, false)];

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::{Done, errno, read};
+use crate::reborn::CloneArgs;
 
 /// `bpf(2)` with this command and an empty attribute.
 pub(super) fn bpf(command: &str) -> Done {
@@ -77,23 +78,6 @@ pub(super) fn change(how: &str, path: &str) -> Done {
         _ => return Err(Errno::ENOSYS),
     }
     Ok(json!({}))
-}
-
-/// `struct clone_args` of `include/uapi/linux/sched.h`.
-#[repr(C)]
-#[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
 }
 
 /// Starts a child in another cgroup by `clone3(2)`; it says that it runs by
