@@ -36,7 +36,12 @@ pub(super) fn is_below_root() -> bool {
 /// Refuses a call of the running process, and says so; audit mode may only say.
 #[inline(always)]
 pub(super) fn refuse(hook: Hook, reason: Reason) -> i32 {
-    if enforcer_refuse(hook as u32, reason as u32) == 0 {
+    let refused = enforcer_refuse(hook as u32, reason as u32);
+    // Volatile, so that a branch is made of it: the compiler knows that it is 0 or 1
+    // and would negate it, the verifier (Linux 6.12) does not and wants one of two
+    // constants returned.
+    // SAFETY: a local variable.
+    if unsafe { read_volatile(addr_of!(refused)) } == 0 {
         return Verdict::Allow.lsm_return();
     }
     Verdict::Deny.lsm_return()

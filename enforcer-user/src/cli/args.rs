@@ -14,7 +14,6 @@ use crate::cli::explain::ExplainArgs;
 use crate::cli::orders::{QuarantineArgs, ReleaseArgs, RevokeArgs};
 use crate::cli::output::OutputArgs;
 use crate::cli::wait_ready::WaitReadyArgs;
-use crate::daemon::probe::SUBCOMMAND;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -48,9 +47,6 @@ pub(crate) enum Command {
     /// Runs in the foreground and logs to stderr. SIGHUP reloads, SIGTERM ends the
     /// daemon and leaves the enforcement in force.
     Run,
-    /// The self-check's child; started by the daemon
-    #[command(name = SUBCOMMAND, hide = true)]
-    Probe,
     /// Check settings, policies and credentials; report every error at once
     #[command(after_help = "\
 Examples:

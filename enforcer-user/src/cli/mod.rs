@@ -37,6 +37,10 @@ use output::{Format, OutputArgs};
 /// manual says: 0 done, 1 failed, 2 bad usage, config or policy, 3 the host
 /// cannot enforce, 4 the daemon does not answer.
 pub fn main() -> ExitCode {
+    // The self-check's child is no command of anybody's, to be listed or suggested.
+    if std::env::args_os().nth(1).is_some_and(|first| first == daemon::probe::SUBCOMMAND) {
+        return daemon::probe::main();
+    }
     dispatch(Cli::parse()).unwrap_or_else(|failure| failure.report())
 }
 
@@ -44,7 +48,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Run => return Ok(daemon::run(settings::path(config))),
-        Command::Probe => return Ok(daemon::probe::main()),
         Command::Check { policies, output } => return check_files(config, policies, output),
         Command::Doctor(output) => return doctor::run(config, output),
         Command::Exec(args) => return exec::run(config, &args),

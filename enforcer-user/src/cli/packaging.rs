@@ -25,7 +25,7 @@ fn manual() -> io::Result<Vec<u8>> {
     cli.build();
     let mut page = Vec::new();
     clap_mangen::Man::new(cli.clone()).render(&mut page)?;
-    for command in cli.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set()) {
+    for command in cli.get_subcommands().filter(|c| c.get_name() != "help") {
         let man = clap_mangen::Man::new(command.clone());
         man.render_name_section(&mut page)?;
         man.render_synopsis_section(&mut page)?;
@@ -40,9 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_command_is_neither_completed_nor_suggested() {
+        assert!(Cli::command().get_subcommands().all(|command| !command.is_hide_set()));
+    }
+
+    #[test]
     fn the_manual_names_every_command() {
         let page = String::from_utf8(manual().expect("rendered")).expect("text");
-        for command in Cli::command().get_subcommands().filter(|c| !c.is_hide_set()) {
+        for command in Cli::command().get_subcommands() {
             let name = command.get_name().replace('-', "\\-");
             assert!(page.contains(&format!("enforcer {name}")) || page.contains(&name), "{name}");
         }
