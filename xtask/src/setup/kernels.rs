@@ -45,6 +45,10 @@ pub(crate) struct Kernel {
 
 impl Version {
     /// Reads `6.12`; `None` for anything else.
+    pub(crate) const fn new(major: u32, minor: u32) -> Self {
+        Self(major, minor)
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.split_once('.')?;
         Some(Self(major.parse().ok()?, minor.parse().ok()?))

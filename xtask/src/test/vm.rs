@@ -21,9 +21,12 @@ const SECONDS: u32 = 1800;
 const SECONDS_FOR_ALL: u32 = 5400;
 
 /// With a timer that goes on in sleep, so that an idle processor need not poll
-/// and take the host's from the busy one. Without `cmpxchg16b`, after which
-/// QEMU 7.2 leaves wrong flags: the allocator of Linux 6.12 dies of it.
-const PROCESSOR: &str = "qemu64,+arat,-cx16";
+/// and take the host's from the busy one.
+const PROCESSOR: &str = "qemu64,+arat";
+/// QEMU 7.2 leaves wrong flags behind `cmpxchg16b`, and the allocator of Linux 6.12
+/// dies of it. From Linux 7.0 on it has another, and socket and task storage come
+/// from `kmalloc_nolock`, which gives nothing without that instruction.
+const WITH_CX16: Version = Version::new(7, 0);
 
 /// A kernel, how it is started, and how much it runs.
 pub(crate) struct Guest {
@@ -119,7 +122,8 @@ impl Guest {
         let image = self.kernel.image().context("the kernel has no image")?;
         let mut command = within(self.seconds, Path::new("qemu-system-x86_64"));
         command.args(["-accel", "tcg,thread=multi,tb-size=512", "-smp", "2", "-m", "3072"]);
-        command.args(["-cpu", PROCESSOR]);
+        let sign = if self.kernel.version < WITH_CX16 { '-' } else { '+' };
+        command.arg("-cpu").arg(format!("{PROCESSOR},{sign}cx16"));
         command.args(["-nographic", "-no-reboot", "-nic", "none"]);
         command.arg("-kernel").arg(image).arg("-initrd").arg(initramfs);
         // A panic ends the guest at once instead of hanging it. Nothing leaks through
