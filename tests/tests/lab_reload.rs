@@ -1,6 +1,9 @@
 //! A new generation appears in one step, however it is asked for, and traffic
 //! that both allow does not notice.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use enforcer_tests::{
     ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, eventually, privileged,
 };
@@ -47,6 +50,35 @@ fn a_changed_file_and_a_hangup_are_orders_to_reload() {
     lab.write_policy("worker", BASIC);
     daemon.signal(Signal::SIGHUP);
     eventually("the old rules again", || (!agent.act(&reach).ok()).then_some(()));
+}
+
+#[test]
+fn a_replaced_folder_and_a_file_behind_a_link_are_noticed() {
+    if !privileged("a_replaced_folder_and_a_file_behind_a_link_are_noticed") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    let reach = format!("udp connected {FORBIDDEN_V4} {SINK_PORT} 1");
+    agent.expect_refused(&reach);
+    let [folder, old] = ["policies.d", "old"].map(|name| lab.path(name));
+    let basic = fs::read(folder.join("worker.toml")).expect("read");
+    for _ in 0..2 {
+        fs::rename(&folder, &old).expect("moved");
+        let gone = || daemon.json(&["status"])["reload_error"].is_string().then_some(());
+        eventually("a folder that is gone to be told", gone);
+        fs::create_dir(&folder).expect("made");
+        lab.write_policy("worker", &format!("{BASIC}{FORBIDDEN_TOO}"));
+        eventually("the new folder to be in force", || agent.act(&reach).ok().then_some(()));
+        fs::rename(folder.join("worker.toml"), lab.path("target.toml")).expect("moved");
+        symlink("../target.toml", folder.join("worker.toml")).expect("linked");
+        fs::write(lab.path("target.toml"), &basic).expect("written");
+        let refused = || (!agent.act(&reach).ok()).then_some(());
+        eventually("the link's new target to be in force", refused);
+        fs::remove_dir_all(&old).expect("removed");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `enforcer audit`: read straight from the log, so it works without a daemon.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::Subcommand;
@@ -8,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::audit::{self, Entry, Verified, VerifyError};
 use crate::cli::events::line;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Code, Failure};
 use crate::cli::output::{Format, OutputArgs, pairs, plain, print};
 use crate::cli::{settings, when};
 use crate::events::Event;
@@ -59,7 +60,15 @@ fn entry_line(entry: &Entry) -> String {
 }
 
 fn verify(log: &Path, output: OutputArgs) -> Result<(), Failure> {
-    let verified = audit::verify(log).map_err(broken)?;
+    let verified = match audit::verify(log) {
+        Ok(verified) => verified,
+        Err(error) if output.format == Format::Json => {
+            let report = json!({ "valid": false, "log": log, "error": error.to_string() });
+            output.print(&report, |_| String::new())?;
+            return Err(Failure::Reported(Code::Failed));
+        }
+        Err(error) => return Err(broken(error)),
+    };
     let report = json!({
         "valid": true,
         "log": log,
@@ -107,6 +116,9 @@ fn render(log: &Path, verified: &Verified) -> String {
 fn broken(error: VerifyError) -> Failure {
     let failure = Failure::failed(error.to_string());
     match error {
+        VerifyError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            failure.hint("the log is root's: run this as root")
+        }
         VerifyError::Read { .. } => failure.hint("`enforcer run` begins it, below `state_dir`"),
         VerifyError::NoCheckpoint { .. } => {
             failure.hint("entries that are there are proved; whether there were more is not")

@@ -122,7 +122,8 @@ impl Client {
         no_daemon(format!("talk to the daemon at {}: {cause}", self.socket.display()))
     }
 
-    fn hung_up(&self) -> Failure {
+    /// The daemon ended, or ended the talk.
+    pub(crate) fn hung_up(&self) -> Failure {
         no_daemon(format!("talk to the daemon at {}: it hung up", self.socket.display()))
     }
 }

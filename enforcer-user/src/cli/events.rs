@@ -29,6 +29,9 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
     /// Only since then: a span like 10m or 1h, or a time in RFC 3339
+    ///
+    /// The daemon keeps events since its own start, and not all of a flood; what was
+    /// before is in `enforcer audit tail`.
     #[arg(long, value_name = "T", value_parser = parse_since)]
     since: Option<OffsetDateTime>,
     #[command(flatten)]
@@ -54,7 +57,8 @@ pub(crate) fn run(config: Option<&Path>, args: &EventsArgs) -> Result<(), Failur
             Format::Json => json_line(&mut stdout, &line)?,
         }
     }
-    Ok(())
+    // There is always a next event, as long as there is a daemon.
+    if args.follow { Err(client.hung_up()) } else { Ok(()) }
 }
 
 fn table_line(out: &mut impl Write, line: &EventLine) -> Result<(), Failure> {

@@ -86,7 +86,9 @@ impl From<KernelError> for Failure {
     /// Without what the kernel side needs, nothing is enforced.
     fn from(error: KernelError) -> Self {
         let unknown_agent = matches!(error, KernelError::UnknownAgent(_));
-        let code = if unknown_agent { Code::Failed } else { Code::CannotEnforce };
+        // Who may not look knows nothing of the host.
+        let knows = !unknown_agent && nix::unistd::geteuid().is_root();
+        let code = if knows { Code::CannotEnforce } else { Code::Failed };
         let failure = Self::new(code, error.to_string());
         match error.hint() {
             Some(hint) => failure.hint(hint),

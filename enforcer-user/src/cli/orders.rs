@@ -6,13 +6,10 @@ use std::path::Path;
 use clap::Args;
 
 use crate::cli::client::{self, Client};
-use crate::cli::failure::Failure;
-use crate::cli::output::OutputArgs;
+use crate::cli::failure::{Code, Failure};
+use crate::cli::output::{Format, OutputArgs};
 use crate::cli::settings;
-use crate::daemon::protocol::{Reply, Request};
-
-/// Bytes; enough for a sentence and the number of a ticket.
-const LONGEST_REASON: usize = 500;
+use crate::daemon::protocol::{Reply, Request, why};
 
 /// Of `enforcer quarantine`.
 #[derive(Args, Debug)]
@@ -20,7 +17,7 @@ pub(crate) struct QuarantineArgs {
     /// The agent
     agent: String,
     /// Why, for the audit trail: one line
-    #[arg(long, value_parser = reason)]
+    #[arg(long, value_parser = why)]
     reason: String,
     #[command(flatten)]
     output: OutputArgs,
@@ -42,22 +39,10 @@ pub(crate) struct RevokeArgs {
     /// The credential's id
     credential: String,
     /// Why, for the audit trail: one line
-    #[arg(long, value_parser = reason)]
+    #[arg(long, value_parser = why)]
     reason: String,
     #[command(flatten)]
     output: OutputArgs,
-}
-
-/// What somebody else can make sense of later.
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("say why, in a few words".to_owned());
-    }
-    if text.len() > LONGEST_REASON || text.contains(char::is_control) {
-        return Err(format!("one line of at most {LONGEST_REASON} bytes"));
-    }
-    Ok(text.to_owned())
 }
 
 pub(crate) fn quarantine(config: Option<&Path>, args: QuarantineArgs) -> Result<(), Failure> {
@@ -81,8 +66,26 @@ pub(crate) fn reload(config: Option<&Path>, output: OutputArgs) -> Result<(), Fa
 fn order(config: Option<&Path>, request: &Request, output: OutputArgs) -> Result<(), Failure> {
     let settings = settings::load(config)?;
     let reply = Client::connect(&settings.control_socket)?.ask(request)?;
+    if let Reply::Refused { message, generation } = &reply {
+        return refused(&reply, message, *generation, output);
+    }
     let outcome = outcome(&reply)?;
     output.print(&reply, |_| outcome)
+}
+
+/// Programs are told on stdout, like of everything else.
+fn refused(
+    reply: &Reply,
+    message: &str,
+    generation: u32,
+    output: OutputArgs,
+) -> Result<(), Failure> {
+    if output.format == Format::Json {
+        output.print(reply, |_| String::new())?;
+        return Err(Failure::Reported(Code::Usage));
+    }
+    let stays = format!("generation {generation} stays in force");
+    Err(Failure::new(Code::Usage, message).hint(stays))
 }
 
 /// What to tell people about an order that was carried out.
@@ -95,19 +98,7 @@ pub(crate) fn outcome(reply: &Reply) -> Result<String, Failure> {
         | Reply::Credentials { .. }
         | Reply::Rule { .. }
         | Reply::Adopted(_)
+        | Reply::Refused { .. }
         | Reply::Failed { .. } => Err(client::unexpected(reply)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_is_one_line_that_says_something() {
-        assert_eq!(reason(" seen in a log "), Ok("seen in a log".to_owned()));
-        for useless in ["", "  ", "two\nlines", &"x".repeat(501)] {
-            assert!(reason(useless).is_err(), "{useless:?}");
-        }
     }
 }

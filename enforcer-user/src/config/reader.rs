@@ -54,6 +54,7 @@ impl<'s> Document<'s> {
         let shown = errors.into_iter().map(|error| {
             let spot = source.spot(error.span().unwrap_or(0..0));
             Diagnostic::at(spot, format!("not TOML: {}", error.message()))
+                .hint("see https://toml.io for how tables, lists and strings are written")
         });
         let mut errors = Diagnostics::default();
         errors.extend(shown);

@@ -28,8 +28,6 @@ const PULSE: Duration = Duration::from_secs(10);
 
 /// The daemon's state. Every lock in it is held for moments only.
 pub(super) struct Core {
-    /// The settings file.
-    pub(super) config: PathBuf,
     pub(super) settings: Settings,
     /// The cgroup2 mount.
     pub(super) mount: PathBuf,

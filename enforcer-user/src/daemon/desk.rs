@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::control::Answers;
 use super::core::Core;
 use super::disconnect::counted;
-use super::protocol::{Reply, Request};
+use super::protocol::{Reply, Request, why};
 use super::{adopt, holds, reload, show};
 use crate::act::Accepted;
 use crate::events::{Event, EventHub, EventKind};
@@ -21,7 +21,10 @@ pub(super) struct Desk(pub(super) Arc<Core>);
 impl Answers for Desk {
     async fn answer(&self, request: Request) -> Reply {
         if let Request::Revoke { credential, reason } = request {
-            return revoke(&self.0, &credential, &reason).await;
+            return match why(&reason) {
+                Ok(reason) => revoke(&self.0, &credential, &reason).await,
+                Err(flaw) => failed(format!("reason: {flaw}")),
+            };
         }
         // Everything else asks the kernel or the disk, and so may block.
         let core = Arc::clone(&self.0);
@@ -47,18 +50,17 @@ fn answer(core: &Core, request: Request) -> Reply {
         Request::Agents => show::agents(core),
         Request::Credentials => show::credentials(core),
         Request::Rule { policy_id, rule } => show::rule(core, policy_id, rule),
-        Request::Quarantine { agent, reason } => quarantine(core, &agent, &reason),
+        Request::Quarantine { agent, reason } => match why(&reason) {
+            Ok(reason) => quarantine(core, &agent, &reason),
+            Err(flaw) => failed(format!("reason: {flaw}")),
+        },
         Request::Adopt { agent, pid, cgroup, keep_allowed } => {
             adopt::adopt(core, &adopt::Order { agent, pid, cgroup, keep_allowed })
         }
         Request::Release { agent } => release(core, &agent),
         Request::Reload => match reload::reload(core) {
             Ok(generation) => Reply::Reloaded { generation },
-            Err(message) => {
-                let generation = core.kernel.generation();
-                let hint = format!("generation {generation} stays in force");
-                Reply::Failed { message, hint: Some(hint) }
-            }
+            Err(message) => Reply::Refused { message, generation: core.kernel.generation() },
         },
         Request::Detach => detach(core),
         Request::Events { .. } | Request::Revoke { .. } => failed("not answered here".to_owned()),

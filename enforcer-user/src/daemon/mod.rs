@@ -9,6 +9,7 @@ mod desk;
 mod disconnect;
 mod exposed;
 mod failure;
+mod files;
 mod hands;
 mod holds;
 mod host;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::files::Files;
 use crate::agents::Claims;
 use crate::compile::{self, Plan};
 use crate::config::Settings;
@@ -25,6 +26,8 @@ pub(super) struct Policies {
     config: PathBuf,
     in_force: RwLock<Arc<InForce>>,
     refusal: RwLock<Option<String>>,
+    /// The files as they were before they were last read.
+    seen: Mutex<Files>,
     /// Replacing is one at a time: the kernel has one idle bank.
     changing: Mutex<()>,
 }
@@ -49,6 +52,7 @@ impl Policies {
             config: config.to_owned(),
             in_force: RwLock::new(Arc::new(InForce { settings, inventory, claims })),
             refusal: RwLock::default(),
+            seen: Mutex::default(),
             changing: Mutex::default(),
         }
     }
@@ -63,6 +67,28 @@ impl Policies {
         self.refusal.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The folders that are read, besides the settings themselves.
+    pub(super) fn folders(&self) -> [PathBuf; 4] {
+        let beside = self.config.parent().unwrap_or(Path::new("/"));
+        let settings = &self.in_force().settings;
+        [
+            beside.to_owned(),
+            beside.join("conf.d"),
+            settings.policies.clone(),
+            settings.credentials.clone(),
+        ]
+    }
+
+    /// The files as they are now.
+    pub(super) fn look(&self) -> Files {
+        Files::look(&self.config, &self.folders())
+    }
+
+    /// Whether these are other files than those that were last read.
+    pub(super) fn is_news(&self, files: &Files) -> bool {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != *files
+    }
+
     /// Reads the files anew and hands the plan to `apply`, which puts it in
     /// force or refuses. On any error everything stays as it was.
     ///
@@ -73,6 +99,7 @@ impl Policies {
         apply: impl FnOnce(&InForce, &Plan) -> Result<u32, String>,
     ) -> Result<u32, String> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = self.look();
         let read = read(&self.config, &self.in_force().settings);
         let replaced = read.and_then(|(new, plan)| {
             let generation = apply(&new, &plan)?;

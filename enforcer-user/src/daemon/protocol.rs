@@ -82,6 +82,24 @@ pub enum Request {
     Detach,
 }
 
+/// Bytes; enough for a sentence and the number of a ticket.
+const LONGEST_REASON: usize = 500;
+
+/// A reason as the audit trail takes it: what somebody else can make sense of later.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn why(reason: &str) -> Result<String, String> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err("say why, in a few words".to_owned());
+    }
+    if reason.len() > LONGEST_REASON || reason.contains(char::is_control) {
+        return Err(format!("one line of at most {LONGEST_REASON} bytes"));
+    }
+    Ok(reason.to_owned())
+}
+
 /// The answer to every request but `events`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
@@ -116,6 +134,13 @@ pub enum Reply {
     Done {
         /// The sentence.
         message: String,
+    },
+    /// To `reload`: the files are not in force, for what is in them.
+    Refused {
+        /// Every error.
+        message: String,
+        /// The generation that stays in force.
+        generation: u32,
     },
     /// Not done.
     Failed {

@@ -1,11 +1,11 @@
 //! New policies: on SIGHUP, on request, and when a file changes.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::binding::{bindings, rebind};
 use super::core::{self, Core};
@@ -17,6 +17,9 @@ use crate::policy::Inventory;
 
 /// Editors write in several steps; so long there must have been none.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// How often is looked for changes of which no notice comes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Reloads whenever there is a reason to.
 ///
@@ -31,6 +34,7 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
         tokio::select! {
             _ = hangup.recv() => {}
             () = watch.settled(QUIET) => {}
+            () = unnoticed(&core) => {}
         }
         let reloading = Arc::clone(&core);
         // The outcome is an event, a metric and part of the status.
@@ -40,13 +44,29 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
 }
 
 fn watch_folders(core: &Core, watch: &mut Watch) {
-    let config = core.config.parent().unwrap_or(Path::new("/"));
-    let conf_d = config.join("conf.d");
-    let settings = &core.policies.in_force().settings;
-    for folder in [config, &conf_d, &settings.policies, &settings.credentials] {
-        if let Err(error) = watch.add(folder) {
+    for folder in core.policies.folders() {
+        if let Err(error) = watch.add(&folder) {
             tracing::debug!("watch {}: {error}", folder.display());
         }
+    }
+}
+
+/// Waits until the files are others than those that were last read, and stay so
+/// from one look to the next: whoever writes them is done.
+async fn unnoticed(core: &Arc<Core>) {
+    let mut before = None;
+    loop {
+        sleep(LOOK).await;
+        let looking = Arc::clone(core);
+        let look = spawn_blocking(move || {
+            let files = looking.policies.look();
+            looking.policies.is_news(&files).then_some(files)
+        });
+        let news = look.await.unwrap_or_default();
+        if news.is_some() && news == before {
+            return;
+        }
+        before = news;
     }
 }
 

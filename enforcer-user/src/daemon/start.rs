@@ -120,7 +120,7 @@ impl Ground {
         let (disconnect, disconnects) = unbounded_channel();
         let (act, acting, reports) = self.act(&policies, disconnect.clone())?;
         let (audit, writing) = Audit::start(&self.settings.state_dir).map_err(Failure::failed)?;
-        let core = Arc::new(self.assemble(config, policies, act, audit, disconnect)?);
+        let core = Arc::new(self.assemble(policies, act, audit, disconnect)?);
         let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
         core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
         match first {
@@ -155,14 +155,12 @@ impl Ground {
 
     fn assemble(
         &self,
-        config: &Path,
         policies: Policies,
         act: Act,
         audit: Audit,
         disconnect: UnboundedSender<AgentName>,
     ) -> Result<Core, Failure> {
         Ok(Core {
-            config: config.to_owned(),
             settings: self.settings.clone(),
             mount: cgroup2_mount().map_err(|e| Failure::kernel(&e))?,
             kernel: Arc::clone(&self.kernel),
