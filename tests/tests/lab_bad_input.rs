@@ -75,7 +75,7 @@ fn refuse_mutations(
         fs::write(file, &bad).expect("spoil the file");
         // Not by `enforcer reload`: it reads the settings itself to find the daemon.
         let answer = tell(lab, br#"{"request":"reload"}"#);
-        let clear = ["\"failed\"", "error: ", "--> /", "stays in force"];
+        let clear = ["\"refused\"", "error: ", "--> /", "\"generation\":"];
         let shown = String::from_utf8_lossy(&bad);
         assert!(clear.iter().all(|words| answer.contains(words)), "{answer} to {shown}");
         refused += 1;
