@@ -254,3 +254,16 @@ pub enum EventLine {
         skipped: u64,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_that_says_something() {
+        assert_eq!(why(" seen in a log "), Ok("seen in a log".to_owned()));
+        for useless in ["", "  ", "two\nlines", &"x".repeat(501)] {
+            assert!(why(useless).is_err(), "{useless:?}");
+        }
+    }
+}

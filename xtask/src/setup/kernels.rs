@@ -44,11 +44,11 @@ pub(crate) struct Kernel {
 // === impl Version ===
 
 impl Version {
-    /// Reads `6.12`; `None` for anything else.
     pub(crate) const fn new(major: u32, minor: u32) -> Self {
         Self(major, minor)
     }
 
+    /// Reads `6.12`; `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.split_once('.')?;
         Some(Self(major.parse().ok()?, minor.parse().ok()?))
