@@ -24,6 +24,22 @@ macro_rules! fields {
 }
 
 fields! {
+    /// The number of a thread, in each namespace that it is seen from.
+    TaskPid = "task_struct"."thread_pid",
+    /// By which the numbers of a thread lead to it.
+    TaskPidLinks = "task_struct"."pid_links",
+    /// How many namespaces below the first one a number is seen from.
+    PidLevel = "pid"."level",
+    /// The number in each of them.
+    PidNumbers = "pid"."numbers",
+    /// Who has the number.
+    PidTasks = "pid"."tasks",
+    /// The inode of a file of procfs.
+    ProcInode = "proc_inode"."vfs_inode",
+    /// The process that it is of; null if of none.
+    ProcPid = "proc_inode"."pid",
+    /// The kernel setting that it is; null if none.
+    ProcSettings = "proc_inode"."sysctl",
     /// The css_set of a process.
     TaskCgroups = "task_struct"."cgroups",
     /// The first thread of a process.

@@ -162,6 +162,11 @@ vocabulary! {
         CgroupAttachTask = 28 => "cgroup_attach_task",
         /// `tp_btf/task_newtask`: a process was started in another cgroup.
         TaskNewtask = 29 => "task_newtask",
+        /// `lsm/task_setrlimit`, `lsm/task_setnice`, `lsm/task_setscheduler`,
+        /// `lsm/task_setioprio`: what a process gets of the machine.
+        TaskLimit = 30 => "task_limit",
+        /// `lsm/file_fcntl`, `lsm/file_ioctl`: whom a descriptor's signals go to.
+        FileOwner = 31 => "file_owner",
     }
 }
 

@@ -44,6 +44,12 @@ impl Object {
         self.0.wrapping_add(offset(field))
     }
 
+    /// The object that has this one embedded as `field`.
+    #[inline(always)]
+    pub(crate) fn containing(self, field: Field) -> Self {
+        Self(self.0.wrapping_sub(offset(field)))
+    }
+
     /// A field's value; `None` where memory cannot be read.
     #[inline(always)]
     pub(crate) fn read<T: Copy>(self, field: Field) -> Option<T> {

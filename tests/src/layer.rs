@@ -8,11 +8,14 @@ use crate::daemon::Daemon;
 use crate::skip;
 use crate::wait::eventually;
 
+/// What `status` begins with where all of them hold.
+pub const EVERY_HOOK: &str = "27 of 27 hooks";
+
 /// Whether the programs at the security hooks are called on this kernel, by
 /// BPF LSM or by fmod_ret.
 pub fn has_lsm(daemon: &Daemon<'_>) -> bool {
     let lsm = daemon.json(&["status"])["lsm"].as_str().unwrap_or_default().to_owned();
-    assert!(lsm.starts_with("none") || lsm.starts_with("20 of 20 hooks"), "{lsm}");
+    assert!(lsm.starts_with("none") || lsm.starts_with(EVERY_HOOK), "{lsm}");
     !lsm.starts_with("none")
 }
 

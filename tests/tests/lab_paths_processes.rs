@@ -45,7 +45,7 @@ fn the_memory_and_descriptors_of_others_cannot_be_used() {
     eventually("its owner's bytes", || (lab.peer.tcp_bytes(SINK_PORT) == 7).then_some(()));
 }
 
-/// Signals as news of a descriptor, and limits: under `enforcer exec` only.
+/// Signals as news of a descriptor, and limits, under `enforcer exec`.
 #[test]
 fn nobody_outside_is_ended_without_a_signal_being_sent() {
     if !privileged("nobody_outside_is_ended_without_a_signal_being_sent") {
@@ -53,17 +53,20 @@ fn nobody_outside_is_ended_without_a_signal_being_sent() {
     }
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
-    let _daemon = Daemon::start(&lab);
+    let daemon = Daemon::start(&lab);
     let mut outside = Agent::of(&mut lab.command(binaries::lab_agent()));
     let mut agent = confined::agent(&lab);
-    agent.expect_refused(&format!("limit {}", outside.pid()));
-    if confined::has_scopes() {
+    agent.expect_refused(&format!("starve limit {}", outside.pid()));
+    let signal = format!("signal-by-descriptor fcntl {} 9", outside.pid());
+    if has_lsm(&daemon) {
+        agent.expect_refused(&signal);
+    } else if confined::has_scopes() {
         // The kernel sends it while the agent waits, or not at all.
-        agent.expect_ok(&format!("signal-by-descriptor {} 9", outside.pid()));
+        agent.expect_ok(&signal);
     }
     outside.expect_ok("cgroup");
     let mut others = Agent::of(&mut lab.command(binaries::lab_agent()));
-    others.expect_ok(&format!("signal-by-descriptor {} 9", outside.pid()));
+    others.expect_ok(&format!("signal-by-descriptor fcntl {} 9", outside.pid()));
     eventually("its end", || outside.ended());
 }
 

@@ -27,9 +27,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let cgroup2 = shell::mount_point("cgroup2");
     let place = cgroup2.as_ref().map_or_else(String::new, |path| path.display().to_string());
     say("cgroup v2", &place, cgroup2.is_none().then_some("not mounted: nothing can be enforced"));
-    for step in
-        setup::missing(workspace, &Options { tests: true, every_kernel: true, bench: true })?
-    {
+    for step in setup::missing(workspace, &Options { tests: true, bench: true })? {
         say("setup", "", Some(&step.what));
     }
     Ok(())

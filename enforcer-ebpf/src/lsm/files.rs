@@ -1,5 +1,6 @@
 //! Writes to the file systems that the enforcement stands on: whoever writes to
-//! cgroupfs moves processes, whoever changes bpffs removes pins.
+//! cgroupfs moves processes, whoever changes bpffs removes pins, whoever writes to
+//! procfs may end the daemon.
 //!
 //! These are the hottest hooks of all, run for every path component and every
 //! write on the host: the mask first, then the kind of file system by plain
@@ -10,6 +11,7 @@ use aya_ebpf::programs::LsmContext;
 use enforcer_common::{Field, Hook, Reason};
 
 use super::caller::{is_agent, refuse};
+use super::procfs::{self, TYPE_MASK};
 use super::socket::objection_to_file;
 use crate::fields::{Object, load};
 
@@ -19,8 +21,8 @@ const WRITE: u32 = 2;
 const CGROUP2: u64 = 0x6367_7270;
 const CGROUP1: u64 = 0x0027_e0eb;
 const BPFFS: u64 = 0xcafe_4a11;
-/// `S_IFMT` and `S_IFSOCK` of `include/uapi/linux/stat.h`.
-const TYPE_MASK: u16 = 0o170_000;
+const PROC: u64 = 0x9fa0;
+/// `S_IFSOCK` of `include/uapi/linux/stat.h`.
 const SOCKET: u16 = 0o140_000;
 
 /// A file is opened for writing, or a folder changed.
@@ -120,6 +122,7 @@ unsafe fn reason(inode: *const u8) -> Option<Reason> {
     match magic {
         CGROUP1 | CGROUP2 => Some(Reason::Escape),
         BPFFS => Some(Reason::Tamper),
+        PROC if is_agent() => procfs::objection(Object::at(inode)),
         _ => None,
     }
 }

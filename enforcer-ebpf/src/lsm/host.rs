@@ -1,5 +1,4 @@
-//! Calls to the enforcement itself, to processes outside, and privileges that
-//! no agent has.
+//! Calls to the enforcement itself, and privileges that no agent has.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::macros::lsm;
@@ -7,21 +6,14 @@ use aya_ebpf::programs::LsmContext;
 use enforcer_common::{CANARY_COMMAND, Field, Hook, Reason, is_refused_capability};
 
 use super::caller::{is_agent, is_below_root, refuse};
-use super::peer::{cgroup_of_task, is_own};
 use crate::fields::Object;
-use crate::tasks;
 
 const EPERM: i32 = 1;
 /// `ENOANO`: nothing else in `bpf(2)` answers with it.
 const CANARY_ANSWER: i32 = 55;
-/// `PTRACE_MODE_ATTACH` of `include/linux/ptrace.h`; without it only `/proc` is
-/// read.
-const ATTACH: u32 = 2;
 /// `CAP_OPT_NOAUDIT` of `include/linux/security.h`: nobody asked for the
 /// privilege, the kernel only wonders.
 const NO_AUDIT: u32 = 2;
-/// `SEND_SIG_PRIV` of `include/linux/sched/signal.h`; below it nothing is either.
-const FROM_KERNEL: u64 = 1;
 
 /// `bpf(2)`, every command: with the privilege for it comes the whole of the
 /// enforcement.
@@ -35,36 +27,6 @@ pub(crate) fn lsm_bpf(ctx: LsmContext) -> i32 {
         return 0;
     }
     refuse(Hook::Bpf, Reason::Tamper)
-}
-
-/// `ptrace(2)`, `pidfd_getfd(2)`, `process_vm_writev(2)`, `/proc/PID/mem`.
-#[lsm(hook = "ptrace_access_check")]
-pub(crate) fn lsm_ptrace(ctx: LsmContext) -> i32 {
-    let (task, mode): (*const u8, u32) = (ctx.arg(0), ctx.arg(1));
-    if mode & ATTACH == 0 || !is_agent() || is_own_process(task) {
-        return 0;
-    }
-    refuse(Hook::PtraceAccessCheck, Reason::Tamper)
-}
-
-/// A signal from one process to another, stopping and killing included.
-#[lsm(hook = "task_kill")]
-pub(crate) fn lsm_kill(ctx: LsmContext) -> i32 {
-    let (task, info, signal): (*const u8, u64, u32) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    // Signal 0 only asks whether the process is there.
-    if signal == 0 || info <= FROM_KERNEL || !is_agent() || is_own_process(task) {
-        return 0;
-    }
-    refuse(Hook::TaskKill, Reason::Tamper)
-}
-
-/// Of the caller's agent. The daemon's child is not, even while it is in the
-/// agent's cgroup.
-#[inline(always)]
-fn is_own_process(task: *const u8) -> bool {
-    // SAFETY: an argument of the program, which the verifier knows as a task.
-    let trusted = unsafe { tasks::is_trusted_task(task) };
-    !trusted && is_own(cgroup_of_task(Object::at(task)))
 }
 
 /// A privilege is used. By fmod_ret the program is asked before the kernel looks

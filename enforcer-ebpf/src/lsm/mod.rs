@@ -11,6 +11,8 @@ mod caller;
 mod files;
 mod host;
 mod peer;
+mod process;
+mod procfs;
 mod socket;
 mod unix;
 

@@ -19,6 +19,20 @@ pub(crate) fn cgroup_of_task(task: Object) -> Object {
     task.follow(Field::TaskCgroups).follow(Field::CssSetCgroup)
 }
 
+/// The number of the running process where it lives, as `getpid(2)` says it.
+#[inline(always)]
+pub(super) fn own_number() -> Option<i32> {
+    // SAFETY: no preconditions.
+    let task = Object::at(unsafe { bpf_get_current_task_btf() }.cast());
+    let pid = task.follow(Field::TaskLeader).follow(Field::TaskPid);
+    let level: u32 = pid.read(Field::PidLevel)?;
+    // `struct upid` of `include/linux/pid.h`: the number, then a pointer.
+    let numbers = pid.field(Field::PidNumbers).cast::<[i32; 4]>();
+    // SAFETY: the helper checks the address.
+    let number = unsafe { bpf_probe_read_kernel(numbers.wrapping_add(level as usize)) };
+    number.ok().map(|[number, ..]| number)
+}
+
 /// Whether a cgroup belongs to the agent of the running process. One that
 /// cannot be read does not.
 #[inline(always)]

@@ -30,7 +30,7 @@ struct Wanted {
 const WANTED: [Wanted; 3] = [
     Wanted { version: Some(Version(6, 1)), suites: &["bookworm"] },
     Wanted { version: Some(Version(6, 12)), suites: &["bookworm-backports", "trixie"] },
-    Wanted { version: None, suites: &["sid"] },
+    Wanted { version: None, suites: &["sid", "forky"] },
 ];
 
 /// An unpacked kernel.
@@ -138,12 +138,11 @@ pub(crate) fn parse_version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| format!("`{text}` is no kernel version like 6.12"))
 }
 
-/// Those that have not been unpacked yet, of `every` one or of the oldest.
-pub(crate) fn missing(workspace: &Workspace, every: bool) -> Vec<Step> {
+/// Those that have not been unpacked yet.
+pub(crate) fn missing(workspace: &Workspace) -> Vec<Step> {
     let found = found(workspace);
     let lacks = |wanted: &&Wanted| !found.iter().any(|kernel| wanted.is_met_by(kernel.version));
-    let wanted = if every { &WANTED[..] } else { &WANTED[..1] };
-    wanted.iter().filter(lacks).map(Wanted::step).collect()
+    WANTED.iter().filter(lacks).map(Wanted::step).collect()
 }
 
 /// Every unpacked kernel, the oldest first.

@@ -21,9 +21,6 @@ pub(crate) struct Options {
     /// Also what the tests need: QEMU, Debian's kernels, an OAuth server, …
     #[arg(long)]
     pub(crate) tests: bool,
-    /// For the tests in the virtual machine: every kernel, not the oldest alone.
-    #[arg(long, requires = "tests")]
-    pub(crate) every_kernel: bool,
     /// Also the firewalls that the bench compares with: nftables, ipset, iptables.
     #[arg(long)]
     pub(crate) bench: bool,
@@ -80,7 +77,7 @@ pub(crate) fn missing(workspace: &Workspace, options: &Options) -> Result<Vec<St
         steps.push(linker::plan());
     }
     if options.tests {
-        steps.extend(testing::missing(workspace, options.every_kernel)?);
+        steps.extend(testing::missing(workspace)?);
     }
     if options.bench {
         steps.extend(rivals::missing());

@@ -26,7 +26,7 @@ const PROGRAMS: [(&str, &str); 8] = [
 const CARGO_FUZZ: &str = "0.13.2";
 
 /// Everything that is missing for the tests.
-pub(crate) fn missing(workspace: &Workspace, every_kernel: bool) -> Result<Vec<Step>> {
+pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     steps.extend(programs(|_| true)?);
     let promtool =
@@ -34,7 +34,7 @@ pub(crate) fn missing(workspace: &Workspace, every_kernel: bool) -> Result<Vec<S
     steps.extend(promtool.then(promtool_step));
     let busybox = !workspace.vm().join("busybox").is_file();
     steps.extend(busybox.then(busybox_step));
-    steps.extend(kernels::missing(workspace, every_kernel));
+    steps.extend(kernels::missing(workspace));
     steps.extend((!oidc_is_current(workspace)).then(oidc_step));
     let fuzz = !workspace.tools().join("bin/cargo-fuzz").is_file();
     steps.extend(fuzz.then(cargo_fuzz_step));

@@ -46,38 +46,41 @@ pub(crate) fn guests(
     built: &Built,
     options: &Options,
 ) -> Result<Vec<Guest>> {
-    let kernels = kernels(workspace, &options.kernels, options.thorough())?;
+    let kernels = kernels(workspace, &options.kernels)?;
     let both = options.only.is_empty() && (options.long || !options.kernels.is_empty());
     let ways: &[bool] = match (options.without_lsm, both) {
         (true, _) => &[true],
         (false, true) => &[false, true],
         (false, false) => &[false],
     };
-    let share = |without_lsm: &bool| share(options, *without_lsm);
-    initramfs::prepare(workspace, built, ways.iter().map(share).max().unwrap_or(Share::Usual))?;
-    let of_kernel = |kernel: Kernel| {
-        ways.iter().map(move |way| Guest {
-            kernel: kernel.clone(),
-            without_lsm: *way,
-            order: share(way).order(&built.tests),
-            seconds: if share(way) == Share::All { SECONDS_FOR_ALL } else { SECONDS },
-        })
+    let each = kernels.iter().enumerate();
+    let planned = each.flat_map(|(at, kernel)| {
+        ways.iter().map(move |way| (kernel, *way, share(options, at > 0, *way)))
+    });
+    let most = planned.clone().map(|(_, _, share)| share).max().unwrap_or(Share::Usual);
+    initramfs::prepare(workspace, built, most)?;
+    let guest = |(kernel, without_lsm, share): (&Kernel, bool, Share)| Guest {
+        kernel: kernel.clone(),
+        without_lsm,
+        order: share.order(&built.tests),
+        seconds: if share == Share::All { SECONDS_FOR_ALL } else { SECONDS },
     };
-    Ok(kernels.into_iter().flat_map(of_kernel).collect())
+    Ok(planned.map(guest).collect())
 }
 
 /// Only the hooks are another without LSM; what rests on them is run there when
-/// there is time.
-fn share(options: &Options, without_lsm: bool) -> Share {
-    match (without_lsm, options.only.is_empty(), options.long) {
+/// there is time. So it is on a `newer` kernel than the oldest when nobody names it.
+fn share(options: &Options, newer: bool, without_lsm: bool) -> Share {
+    let unasked = newer && options.kernels.is_empty() && !options.long;
+    match (without_lsm || unasked, options.only.is_empty(), options.long) {
         (_, false, _) | (false, _, true) => Share::All,
         (false, true, false) | (true, true, true) => Share::Usual,
         (true, true, false) => Share::Hooks,
     }
 }
 
-/// Those `asked` for, or all when `thorough`, else the oldest.
-fn kernels(workspace: &Workspace, asked: &[Version], thorough: bool) -> Result<Vec<Kernel>> {
+/// Those `asked` for, or all of them, the oldest first.
+fn kernels(workspace: &Workspace, asked: &[Version]) -> Result<Vec<Kernel>> {
     let found = kernels::found(workspace);
     let known: Vec<String> = found.iter().map(|kernel| kernel.version.to_string()).collect();
     for version in asked {
@@ -85,12 +88,8 @@ fn kernels(workspace: &Workspace, asked: &[Version], thorough: bool) -> Result<V
             bail!("no kernel {version} below target/vm\nhint: there are {}", known.join(", "));
         }
     }
-    let oldest = found.iter().map(|kernel| kernel.version).min();
     let mut chosen = found;
-    chosen.retain(|kernel| match asked {
-        [] => thorough || Some(kernel.version) == oldest,
-        asked => asked.contains(&kernel.version),
-    });
+    chosen.retain(|kernel| asked.is_empty() || asked.contains(&kernel.version));
     Ok(chosen)
 }
 
@@ -175,6 +174,21 @@ mod tests {
 
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_newer_kernel_that_nobody_named_has_the_tests_of_the_hooks_only() {
+        let usual = Options::for_ci();
+        assert_eq!(share(&usual, false, false), Share::Usual);
+        assert_eq!(share(&usual, true, false), Share::Hooks);
+        let named = Options { kernels: vec![WITH_CX16], ..usual.clone() };
+        assert_eq!(share(&named, true, false), Share::Usual);
+        for all in [
+            Options { long: true, ..usual.clone() },
+            Options { only: vec!["lab_".into()], ..usual },
+        ] {
+            assert_eq!(share(&all, true, false), Share::All);
+        }
     }
 
     #[test]

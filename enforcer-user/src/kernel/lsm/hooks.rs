@@ -38,9 +38,13 @@ const KIND: [Field; 2] = [InodeSuper, SuperMagic];
 const GRANT: [Field; 3] = [CredSpace, CredEffective, SpaceLevel];
 /// To get at the socket of a file.
 const FILE: [Field; 4] = [FileInode, InodeMode, FilePrivate, SocketSock];
+/// To tell whose a file of procfs is.
+const PROC: [Field; 6] = [InodeMode, ProcInode, ProcPid, ProcSettings, PidTasks, TaskPidLinks];
+/// To tell by which number a process knows itself.
+const NUMBER: [Field; 3] = [TaskPid, PidLevel, PidNumbers];
 
 /// All of them.
-pub(crate) const PLACES: [Place; 22] = [
+pub(crate) const PLACES: [Place; 29] = [
     lsm("lsm_bpf", "bpf", &[]),
     lsm("lsm_socket", "socket_create", &[]),
     lsm("lsm_connect", "socket_connect", &[&OWNER, &SOCK, &[SocketSock]]),
@@ -51,10 +55,17 @@ pub(crate) const PLACES: [Place; 22] = [
     lsm("lsm_unix_dgram", "unix_may_send", &[&OWNER, &SOCK, &NAME, &[SocketSock]]),
     lsm("lsm_ptrace", "ptrace_access_check", &[&OWNER]),
     lsm("lsm_kill", "task_kill", &[&OWNER]),
+    lsm("lsm_limit", "task_setrlimit", &[&OWNER]),
+    lsm("lsm_nice", "task_setnice", &[&OWNER]),
+    lsm("lsm_scheduler", "task_setscheduler", &[&OWNER]),
+    lsm("lsm_ioprio", "task_setioprio", &[&OWNER]),
+    lsm("lsm_fcntl", "file_fcntl", &[&NUMBER]),
+    lsm("lsm_ioctl", "file_ioctl", &[]),
+    lsm("lsm_ioctl_compat", "file_ioctl_compat", &[]),
     lsm("lsm_capable", "capable", &[&GRANT]),
     lsm("lsm_userns", "userns_create", &[]),
-    lsm("lsm_inode", "inode_permission", &[&KIND]),
-    lsm("lsm_file", "file_permission", &[&OWNER, &SOCK, &NAME, &FILE, &KIND, &[UnixPeer]]),
+    lsm("lsm_inode", "inode_permission", &[&OWNER, &KIND, &PROC]),
+    lsm("lsm_file", "file_permission", &[&OWNER, &SOCK, &NAME, &FILE, &KIND, &PROC, &[UnixPeer]]),
     lsm("lsm_unlink", "inode_unlink", &[&KIND]),
     lsm("lsm_rename", "inode_rename", &[&KIND]),
     lsm("lsm_mount", "sb_mount", &[]),
