@@ -60,6 +60,11 @@ const fn bit(capability: u32) -> u64 {
     1 << capability
 }
 
+/// Devices that compute and do nothing else, as `/proc/devices` names them: their
+/// majors are given out when their drivers come. What reaches other machines
+/// (`nvidia-nvlink`, `nvidia-caps-imex-channels`) is not among them.
+pub const COMPUTE_DEVICES: [&str; 3] = ["nvidia-uvm", "nvidia-caps", "kfd"];
+
 /// Whether no agent has the use of this capability, unless its policy says so.
 #[inline(always)]
 pub const fn is_refused_capability(capability: u32) -> bool {

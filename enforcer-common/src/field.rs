@@ -24,6 +24,22 @@ macro_rules! fields {
 }
 
 fields! {
+    /// What a process may do.
+    TaskCred = "task_struct"."cred",
+    /// Where the paths of a process begin.
+    TaskFs = "task_struct"."fs",
+    /// The namespaces of a process.
+    TaskSpaces = "task_struct"."nsproxy",
+    /// The folder that `/` is.
+    FsRoot = "fs_struct"."root.dentry",
+    /// The mounts that paths lead over.
+    SpacesMounts = "nsproxy"."mnt_ns",
+    /// The process numbers of children.
+    SpacesPids = "nsproxy"."pid_ns_for_children",
+    /// The user namespace in which a privilege changes these mounts.
+    MountsOwner = "mnt_namespace"."user_ns",
+    /// The first process in a namespace of numbers.
+    PidsReaper = "pid_namespace"."child_reaper",
     /// The number of a thread, in each namespace that it is seen from.
     TaskPid = "task_struct"."thread_pid",
     /// By which the numbers of a thread lead to it.

@@ -25,7 +25,10 @@ mod vocabulary;
 
 pub use abi::ABI_VERSION;
 pub use address::Address;
-pub use call::{CANARY_COMMAND, TaskTag, decide_call, is_permitted_family, is_refused_capability};
+pub use call::{
+    CANARY_COMMAND, COMPUTE_DEVICES, TaskTag, decide_call, is_permitted_family,
+    is_refused_capability,
+};
 pub use cap::{Cap, Meter, TICKS_PER_NS};
 pub use decide::{
     Charge, Decision, Found, PolicyTables, Socket, decide, decide_arrival, decide_refusal,

@@ -165,8 +165,9 @@ vocabulary! {
         /// `lsm/task_setrlimit`, `lsm/task_setnice`, `lsm/task_setscheduler`,
         /// `lsm/task_setioprio`: what a process gets of the machine.
         TaskLimit = 30 => "task_limit",
-        /// `lsm/file_fcntl`, `lsm/file_ioctl`: whom a descriptor's signals go to.
-        FileOwner = 31 => "file_owner",
+        /// `lsm/file_fcntl`, `lsm/file_ioctl`: whom a descriptor's signals go to, and
+        /// what is typed into a terminal.
+        FileControl = 31 => "file_control",
     }
 }
 

@@ -12,7 +12,7 @@ use aya_ebpf::macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr};
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext, SockContext};
 use aya_log_ebpf::error;
 use enforcer_common::{
-    Decision, Flow, Hook, Reason, Socket, Verdict, bare_reset, continues_tcp, decide,
+    Decision, Flow, Hook, Protocol, Reason, Socket, Verdict, bare_reset, continues_tcp, decide,
     decide_arrival, decide_socket, parse_answer_into, parse_into,
 };
 
@@ -76,8 +76,12 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let mut flow = Flow::UNREADABLE;
     let read = parse_into(&Skb(ctx), &mut flow);
     let decision = decide(&tables, Hook::Egress, slot, &flow, read);
-    let decision = last_word(ctx, &tables, decision);
+    let is_reset = is_denied_reset(ctx, &flow, &decision);
+    let decision = if is_reset { last_word(&tables, decision) } else { decision };
     report::tally(Hook::Egress, slot, &flow, &decision);
+    if is_reset {
+        return decision.verdict;
+    }
     if decision.is_plain_allow() {
         shortcut::remember(&tables, slot, &flow);
     }
@@ -116,11 +120,18 @@ fn judge_arrival(ctx: &SkBuffContext) -> Verdict {
     decision.verdict
 }
 
-/// While the daemon destroys sockets, their resets pass: the peer is told.
-/// The daemon's mark is read first, so that usually nothing else is.
+/// Whether it is a reset without payload that may not leave. The kernel sends one
+/// from the agent's listener for whatever segment a stranger makes up, so it is
+/// counted, and neither reported nor a violation.
 #[inline(always)]
-fn last_word(ctx: &SkBuffContext, tables: &KernelTables, decision: Decision) -> Decision {
-    if tables.control.resets != 0 && decision.yields_to_reset() && bare_reset(&Skb(ctx)) {
+fn is_denied_reset(ctx: &SkBuffContext, flow: &Flow, decision: &Decision) -> bool {
+    decision.verdict == Verdict::Deny && flow.protocol == Protocol::TCP && bare_reset(&Skb(ctx))
+}
+
+/// While the daemon destroys sockets, their resets pass: the peer is told.
+#[inline(always)]
+fn last_word(tables: &KernelTables, decision: Decision) -> Decision {
+    if tables.control.resets != 0 && decision.yields_to_reset() {
         return Decision::RESET;
     }
     decision

@@ -1,11 +1,16 @@
 //! Which socket options, devices and settings no agent may touch. Constants of
 //! the kernel's user interface (`include/uapi/linux`), where each is named.
 
+use core::ptr::{addr_of, read_volatile};
+
+use enforcer_common::COMPUTE_DEVICES;
+
 /// `SOL_*` levels.
 const IP: i32 = 0;
 const SOCKET: i32 = 1;
 const TCP: i32 = 6;
 const UDP: i32 = 17;
+const UDP_LITE: i32 = 136;
 const IPV6: i32 = 41;
 const RAW: i32 = 255;
 const PACKET: i32 = 263;
@@ -21,8 +26,8 @@ pub(crate) fn diverts(level: i32, name: i32) -> bool {
         IPV6 => diverts_ipv6(name),
         // TCP_REPAIR sends what no connection has; TCP_ULP wraps it in ESP.
         TCP => matches!(name, 19 | 31),
-        // UDP_ENCAP wraps IPsec.
-        UDP => name == 100,
+        // UDP_ENCAP wraps IPsec; UDP sockets take it by either level.
+        UDP | UDP_LITE => name == 100,
         RAW | PACKET | XDP => true,
         _ => false,
     }
@@ -56,36 +61,50 @@ fn diverts_ipv6(name: i32) -> bool {
     )
 }
 
-/// `BPF_DEVCG_DEV_BLOCK`, `BPF_DEVCG_DEV_CHAR`, `BPF_DEVCG_ACC_MKNOD`.
-const BLOCK: u32 = 1;
+/// `BPF_DEVCG_DEV_CHAR`, `BPF_DEVCG_ACC_MKNOD`.
 const CHARACTER: u32 = 2;
 const MKNOD: u32 = 1;
 
-/// Whether a device carries packets, bytes or memory past the hooks. `access` is as
-/// the kernel gives it: what is wanted in the upper half, the kind in the lower.
+/// Whether a device is none of those known to carry no packet, byte or memory past
+/// the hooks. `access` is as the kernel gives it: what is wanted in the upper half,
+/// the kind in the lower. Numbers are those of `Documentation/admin-guide/devices.txt`.
 #[inline(always)]
 pub(crate) fn escapes(access: u32, major: u32, minor: u32) -> bool {
     if access >> 16 & MKNOD != 0 {
         return true;
     }
-    match access & 0xffff {
-        // Raw disks hold every file there is.
-        BLOCK => true,
-        CHARACTER => match major {
-            // Memory, kernel memory, I/O ports.
-            1 => matches!(minor, 1 | 2 | 4),
-            // TUN, vhost, vsock, KVM and whatever else is "misc"; FUSE is not.
-            10 => minor != 229,
-            // PPP, USB.
-            108 | 189 => true,
-            // Serial lines: of the machine (the first 64 are its screens), USB
-            // modems and adapters, the hypervisor's; and the console, which is
-            // one of them.
-            4 => minor >= 64,
-            5 => minor == 1,
-            166 | 188 | 204 | 229 => true,
-            _ => false,
-        },
-        _ => true,
+    // Raw disks hold every file there is.
+    access & 0xffff != CHARACTER || !(is_harmless(major, minor) || computes(major))
+}
+
+#[inline(always)]
+fn is_harmless(major: u32, minor: u32) -> bool {
+    match major {
+        // null, zero, full, random, urandom; not memory and I/O ports.
+        1 => matches!(minor, 3 | 5 | 7 | 8 | 9),
+        // The machine's screens; from 64 on they are serial lines.
+        4 => minor < 64,
+        // The caller's terminal, and new ones; not the console, which may be a line.
+        5 => minor == 0 || minor == 2,
+        // Of all that is "misc", FUSE.
+        10 => minor == 229,
+        // Terminals of programs.
+        136..=143 => true,
+        // Accelerators, NVIDIA's processors, graphics.
+        261 | 195 | 226 => true,
+        _ => false,
     }
 }
+
+/// Whether it is one of the processors whose numbers are given out as drivers come.
+#[inline(always)]
+fn computes(major: u32) -> bool {
+    // SAFETY: a constant; volatile because the loader writes it.
+    let known = unsafe { read_volatile(addr_of!(COMPUTE_MAJORS)) };
+    major != 0 && known.contains(&major)
+}
+
+/// Majors of devices that compute and do nothing else, by this kernel's
+/// `/proc/devices`; 0 is none.
+#[unsafe(no_mangle)]
+static COMPUTE_MAJORS: [u32; COMPUTE_DEVICES.len()] = [0; COMPUTE_DEVICES.len()];

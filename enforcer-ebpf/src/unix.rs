@@ -5,15 +5,16 @@
 //! name; the daemon loads the program for `connect_unix` and `sendmsg_unix`.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_ns, bpf_probe_read_kernel};
 use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::programs::SockAddrContext;
 use core::ffi::c_void;
 use enforcer_common::{
-    Decision, Hook, RecordKind, SocketTag, UNIX_PATH, UnixKey, climbs, decide_unix,
+    Decision, Field, Hook, RecordKind, SocketTag, UNIX_PATH, UnixKey, climbs, decide_unix,
 };
 
+use crate::fields::Object;
 use crate::guard::current;
 use crate::identity;
 use crate::maps::UNIX_PATHS;
@@ -48,13 +49,48 @@ fn judge(hook: Hook, ctx: &SockAddrContext) -> i32 {
     read_path(ctx, &mut key.data.path);
     let decision = decide_unix(&tables, tag.slot, |policy_id| {
         key.data.policy_id = policy_id;
-        !climbs(&key.data.path) && UNIX_PATHS.get(&key).is_some()
+        is_plain(&key.data.path) && UNIX_PATHS.get(&key).is_some()
     });
     report::tally(hook, tag.slot, &enforcer_common::Flow::UNREADABLE, &decision);
     if let Some(kind) = report::kind(hook, &decision) {
         tell(kind, hook, &tables, &tag, &decision, &key.data.path);
     }
     decision.verdict.cgroup_return()
+}
+
+/// Whether a path leads where the policy's author thought. An abstract name has no
+/// folders to lead elsewhere.
+#[inline(always)]
+fn is_plain(path: &[u8; UNIX_PATH]) -> bool {
+    path[0] == 0 || (!climbs(path) && sees_the_hosts_paths())
+}
+
+/// Whether `/` is what it is to the first process around, and the mounts below it
+/// are not the agent's to change: in a user namespace of its own everybody mounts
+/// and changes the root.
+#[inline(always)]
+fn sees_the_hosts_paths() -> bool {
+    // SAFETY: no preconditions.
+    let task = Object::of_address(unsafe { bpf_get_current_task() });
+    let spaces = task.follow(Field::TaskSpaces);
+    let mounts = spaces.follow(Field::SpacesMounts);
+    let (root, first) =
+        (root(task), root(spaces.follow(Field::SpacesPids).follow(Field::PidsReaper)));
+    is_first(task.follow(Field::TaskCred).follow(Field::CredSpace))
+        && is_first(mounts.follow(Field::MountsOwner))
+        && !root.is_null()
+        && root == first
+}
+
+#[inline(always)]
+fn root(task: Object) -> Object {
+    task.follow(Field::TaskFs).follow(Field::FsRoot)
+}
+
+/// Whether a user namespace is the one that all others are in.
+#[inline(always)]
+fn is_first(space: Object) -> bool {
+    space.read::<i32>(Field::SpaceLevel) == Some(0)
 }
 
 /// What cannot be read stays zero, which no policy names.

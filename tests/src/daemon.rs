@@ -168,6 +168,11 @@ impl<'lab> Daemon<'lab> {
             .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.log()))
     }
 
+    /// As [`Daemon::http`]; `None` where nobody answers.
+    pub fn try_http(&self, path: &str) -> Option<(u16, String)> {
+        http::get(&self.lab.host, METRICS, path).ok()
+    }
+
     /// `/metrics`, read.
     pub fn metrics(&self) -> Metrics {
         let (status, text) = self.http("/metrics");

@@ -7,18 +7,19 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use enforcer_common::Reason;
 use enforcer_tests::layer::has_lsm;
 use enforcer_tests::{
-    AGENT_V4, ALLOWED_V4, Agent, BASIC, Daemon, Lab, SINK_PORT, TRIPWIRE, binaries, pins,
-    privileged, skip,
+    AGENT_V4, ALLOWED_V4, Agent, BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, TRIPWIRE, binaries,
+    eventually, pins, privileged, skip,
 };
 
 /// Level and name of options that send packets another way, write headers, or
 /// make the kernel send (`include/uapi/linux/{in,in6,tcp,udp}.h`,
 /// `asm-generic/socket.h`).
-const DIVERTING: [(i32, &[i32]); 7] = [
+const DIVERTING: [(i32, &[i32]); 8] = [
     (0, &[3, 4, 7, 15, 16, 17, 19, 32, 35, 37, 38, 39, 41, 42, 43, 44, 46, 48, 50]),
     (1, &[5, 25, 36, 62]),
     (6, &[19, 31]),
     (17, &[100]),
+    (136, &[100]),
     (
         41,
         &[
@@ -92,6 +93,17 @@ fn devices_that_carry_packets_or_memory_are_refused() {
     let made = std::process::Command::new("mknod").arg(&line).args(["c", "4", "64"]).status();
     assert!(made.expect("mknod runs").success());
     agent.expect_refused(&format!("open write {}", line.display()));
+    // A TAP of a MAC VLAN (its number is given out), a disk by SCSI, RDMA, a modem:
+    // whatever is not known to be harmless, whether or not there is a driver.
+    for (name, major, minor) in
+        [("tap", "247", "1"), ("sg", "21", "0"), ("verbs", "231", "192"), ("wdm", "180", "176")]
+    {
+        let node = lab.path(name);
+        let made =
+            std::process::Command::new("mknod").arg(&node).args(["c", major, minor]).status();
+        assert!(made.expect("mknod runs").success());
+        agent.expect_refused(&format!("open read {}", node.display()));
+    }
     agent.expect_refused(&format!("mknod {} 1 3", lab.path("null").display()));
     for harmless in ["/dev/null", "/dev/zero", "/dev/urandom"] {
         agent.expect_ok(&format!("open read {harmless}"));
@@ -100,7 +112,7 @@ fn devices_that_carry_packets_or_memory_are_refused() {
     let privileges = u64::from(has_lsm(&daemon));
     assert_eq!(pins::counter(&lab, Some("worker"), Reason::Privilege).sockets, privileges);
     let refused = pins::counter(&lab, Some("worker"), Reason::Device).sockets;
-    assert_eq!(refused, 3 - privileges);
+    assert_eq!(refused, 7 - privileges);
     assert_eq!(event_of(&daemon, "device")["message"], "device 10:200");
 }
 
@@ -232,6 +244,64 @@ fn a_stranger_outside_gets_no_answer_and_trips_no_wire() {
     assert_eq!(answers, []);
 }
 
+/// The kernel answers them with a reset, from Linux 6.13 on in the name of the
+/// agent's listener: nothing that the agent did.
+#[test]
+fn segments_that_a_stranger_makes_up_trip_no_wire() {
+    if !privileged("segments_that_a_stranger_makes_up_trip_no_wire") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", &format!("{BASIC}{TRIPWIRE}"));
+    let daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    agent.expect_ok("listen l 8080");
+    let mut stranger = stranger(&lab);
+    stranger.expect_ok(&format!("stray {FORBIDDEN_V4} {AGENT_V4} 8080 6"));
+    let refused = || pins::counter(&lab, Some("worker"), Reason::NoRule).packets;
+    let answered = || lab.peer.packets().into_iter().filter(|packet| packet.proto == 6).count();
+    eventually("six resets", || (refused() + answered() as u64 >= 6).then_some(()));
+    assert_eq!(pins::state(&lab, "worker").quarantine, 0);
+    assert_eq!(pins::state(&lab, "worker").violations, 0);
+    // An event would be before the one of this attempt.
+    agent.expect_refused(&format!("tcp own {FORBIDDEN_V4} {SINK_PORT}"));
+    let own = event_of(&daemon, "connect4");
+    assert_eq!(own["reason"], "no-rule");
+    assert!(daemon.events().iter().all(|event| event["hook"] != "egress"), "a reset was reported");
+    assert_eq!(pins::state(&lab, "worker").violations, 1);
+}
+
+/// A name below another root, or over mounts of the agent's own, is another's.
+#[test]
+fn a_unix_socket_is_named_from_the_hosts_root_only() {
+    const TEST: &str = "a_unix_socket_is_named_from_the_hosts_root_only";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    let named = lab.path("named.sock");
+    let below = lab.path("root");
+    let elsewhere = below.join(named.strip_prefix("/").expect("absolute"));
+    std::fs::create_dir_all(elsewhere.parent().expect("a folder")).expect("made");
+    let _named = UnixListener::bind(&named).expect("bound");
+    let _other = UnixListener::bind(&elsewhere).expect("bound");
+    let grants = format!("[process]\nunix = [\"{}\"]\n", named.display());
+    lab.write_policy("worker", &format!("{BASIC}{grants}"));
+    let daemon = Daemon::start(&lab);
+    if judged_by_name(TEST, &daemon) != Some(true) {
+        return;
+    }
+    let (mut rooted, mut mounting) = (lab.agent("worker"), lab.agent("worker"));
+    let reach = format!("unix stream {}", named.display());
+    rooted.expect_ok(&reach);
+    mounting.expect_ok(&reach);
+    rooted.expect_ok(&format!("change-root {}", below.display()));
+    mounting.expect_ok("own-namespaces");
+    rooted.expect_refused(&reach);
+    mounting.expect_refused(&reach);
+    expect_only(&lab, Reason::UnixPeer, 2);
+}
+
 /// A process on the peer's side, of no agent.
 fn stranger(lab: &Lab) -> Agent {
     let mut command = std::process::Command::new(binaries::lab_agent());
@@ -251,7 +321,7 @@ fn expect_only(lab: &Lab, reason: Reason, calls: u64) {
 /// The first event from this hook.
 #[track_caller]
 fn event_of(daemon: &Daemon<'_>, hook: &str) -> serde_json::Value {
-    enforcer_tests::eventually(&format!("an event of {hook}"), || {
+    eventually(&format!("an event of {hook}"), || {
         daemon.events().into_iter().find(|event| event["hook"] == hook)
     })
 }

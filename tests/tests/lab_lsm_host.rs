@@ -78,7 +78,7 @@ fn processes_outside_can_be_neither_starved_nor_ended_by_the_kernel() {
     agent.expect_ok(&format!("signal-by-descriptor fcntl {} 18", agent.pid()));
     agent.expect_ok("put /proc/self/oom_score_adj 500");
     agent.expect_ok(&format!("put /proc/{}/oom_score_adj 500", sibling.pid()));
-    for hook in [Hook::TaskLimit, Hook::FileOwner, Hook::InodePermission] {
+    for hook in [Hook::TaskLimit, Hook::FileControl, Hook::InodePermission] {
         assert_eq!(event_of(&daemon, hook, Reason::Tamper)["kind"], "tamper");
     }
     let setting = event_of(&daemon, Hook::InodePermission, Reason::KernelSetting);

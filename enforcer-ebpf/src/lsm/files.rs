@@ -17,6 +17,8 @@ use crate::fields::{Object, load};
 
 /// `MAY_WRITE` of `include/linux/fs.h`.
 const WRITE: u32 = 2;
+/// `MAY_ACCESS`, likewise: `access(2)` asks and does nothing.
+const ASK: u32 = 0x10;
 /// Of `include/uapi/linux/magic.h`.
 const CGROUP2: u64 = 0x6367_7270;
 const CGROUP1: u64 = 0x0027_e0eb;
@@ -29,7 +31,7 @@ const SOCKET: u16 = 0o140_000;
 #[lsm(hook = "inode_permission")]
 pub(crate) fn lsm_inode(ctx: LsmContext) -> i32 {
     let mask: u32 = ctx.arg(1);
-    if mask & WRITE == 0 {
+    if mask & (WRITE | ASK) != WRITE {
         return 0;
     }
     // SAFETY: the hook's own inode.

@@ -18,8 +18,10 @@ const FROM_KERNEL: u64 = 1;
 /// `F_SETOWN` and `F_SETOWN_EX` of `include/uapi/asm-generic/fcntl.h`.
 const SET_OWNER: u32 = 8;
 const SET_OWNER_BY_STRUCT: u32 = 15;
-/// `FIOSETOWN` and `SIOCSPGRP` of `include/uapi/asm-generic/sockios.h`.
-const SET_OWNER_BY_IOCTL: [u32; 2] = [0x8901, 0x8902];
+/// `FIOSETOWN` and `SIOCSPGRP` of `include/uapi/asm-generic/sockios.h`, whose argument
+/// may change before the kernel reads it; `TIOCSTI` and `TIOCLINUX` of
+/// `include/uapi/asm-generic/ioctls.h`, which type into whatever runs at a terminal.
+const REFUSED: [u32; 4] = [0x8901, 0x8902, 0x5412, 0x541c];
 
 /// `ptrace(2)`, `pidfd_getfd(2)`, `process_vm_writev(2)`, `/proc/PID/mem`.
 #[lsm(hook = "ptrace_access_check")]
@@ -80,28 +82,27 @@ pub(crate) fn lsm_fcntl(ctx: LsmContext) -> i32 {
     if names == Some(0) || !is_agent() || (names.is_some() && names == own_number()) {
         return 0;
     }
-    refuse(Hook::FileOwner, Reason::Tamper)
+    refuse(Hook::FileControl, Reason::Tamper)
 }
 
-/// `ioctl(2)`, likewise; whom it names is behind a pointer, and may change
-/// before the kernel reads it.
+/// `ioctl(2)`.
 #[lsm(hook = "file_ioctl")]
 pub(crate) fn lsm_ioctl(ctx: LsmContext) -> i32 {
-    refuse_owner(ctx.arg(1))
+    refuse_request(ctx.arg(1))
 }
 
 /// The same by a 32-bit program.
 #[lsm(hook = "file_ioctl_compat")]
 pub(crate) fn lsm_ioctl_compat(ctx: LsmContext) -> i32 {
-    refuse_owner(ctx.arg(1))
+    refuse_request(ctx.arg(1))
 }
 
 #[inline(always)]
-fn refuse_owner(command: u32) -> i32 {
-    if !SET_OWNER_BY_IOCTL.contains(&command) || !is_agent() {
+fn refuse_request(request: u32) -> i32 {
+    if !REFUSED.contains(&request) || !is_agent() {
         return 0;
     }
-    refuse(Hook::FileOwner, Reason::Tamper)
+    refuse(Hook::FileControl, Reason::Tamper)
 }
 
 /// `task` is the hook's own.

@@ -39,6 +39,16 @@ pub(crate) fn lsm_connect(ctx: LsmContext) -> i32 {
     refuse(Hook::SocketConnect, Reason::ForeignSocket)
 }
 
+/// An option of a socket that was handed in: the program on the cgroup judges
+/// those of the agent's own.
+#[lsm(hook = "socket_setsockopt")]
+pub(crate) fn lsm_option(ctx: LsmContext) -> i32 {
+    if !is_agent() || !is_foreign(inner(ctx.arg(0))) {
+        return 0;
+    }
+    refuse(Hook::Setsockopt, Reason::ForeignSocket)
+}
+
 /// Every send, by whatever system call.
 #[lsm(hook = "socket_sendmsg")]
 pub(crate) fn lsm_sendmsg(ctx: LsmContext) -> i32 {

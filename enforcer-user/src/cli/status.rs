@@ -88,7 +88,7 @@ mod tests {
             generation: 7,
             reload_error: None,
             root: "/sys/fs/cgroup/agents.slice".into(),
-            lsm: "27 of 27 hooks by BPF LSM".into(),
+            lsm: "28 of 28 hooks by BPF LSM".into(),
             unix_sockets: "judged by the peer's cgroup".into(),
             escape_watch: "on".into(),
             agents: 3,

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use nix::unistd::geteuid;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use super::core::Core;
 use super::desk::Desk;
@@ -25,6 +27,9 @@ use crate::metrics;
 
 /// A task's name and how it ended; none is meant to.
 type Ended = (&'static str, Result<(), String>);
+
+/// How often a port that is in use is asked for again.
+const PORT_RETRY: Duration = Duration::from_secs(1);
 
 /// Runs the daemon in the foreground until it is told to end. Logs to stderr.
 /// When it ends, however it ends, what is enforced stays enforced, unless a
@@ -53,7 +58,7 @@ async fn live(
     core: Arc<Core>,
     workers: Workers,
     rings: Rings,
-    metrics_listener: std::net::TcpListener,
+    metrics_listener: Option<std::net::TcpListener>,
 ) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     spawn(&mut tasks, "read records", pump::run(Arc::clone(&core), rings));
@@ -71,9 +76,7 @@ async fn live(
     let gate = control::Gate { uid: geteuid().as_raw(), root };
     let served = control::serve(control, gate, Arc::new(Desk(Arc::clone(&core))));
     spawn(&mut tasks, "control socket", async { served.await.map_err(text) });
-    let listener = TcpListener::from_std(metrics_listener).map_err(Failure::failed)?;
-    let served = metrics::serve(listener, Arc::clone(&core) as Arc<dyn metrics::Exposed>);
-    spawn(&mut tasks, "metrics", async { served.await.map_err(text) });
+    spawn(&mut tasks, "metrics", serve_metrics(Arc::clone(&core), metrics_listener));
     let ended = until_the_end(&core, &mut tasks).await;
     tell_end(&core, &ended);
     if !core.audit.sync().await {
@@ -81,6 +84,29 @@ async fn live(
     }
     tasks.shutdown().await;
     ended
+}
+
+async fn serve_metrics(
+    core: Arc<Core>,
+    mut listener: Option<std::net::TcpListener>,
+) -> Result<(), String> {
+    if listener.is_none() {
+        let address = core.settings.metrics_listen;
+        let message = format!(
+            "{address} is somebody else's: no metrics and no /readyz until it is free, looked at each second"
+        );
+        core.publish(Event::now(EventKind::Tamper, message));
+    }
+    let mut again = interval(PORT_RETRY);
+    let listener = loop {
+        if let Some(listener) = listener {
+            break listener;
+        }
+        again.tick().await;
+        listener = start::listen(&core.settings).map_err(text)?;
+    };
+    let listener = TcpListener::from_std(listener).map_err(text)?;
+    metrics::serve(listener, core as Arc<dyn metrics::Exposed>).await.map_err(text)
 }
 
 fn spawn(

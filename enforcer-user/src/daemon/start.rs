@@ -37,7 +37,8 @@ type ActReports = UnboundedReceiver<Report>;
 /// What was made before there were threads.
 pub(super) struct Ground {
     pub(super) runtime: Runtime,
-    pub(super) metrics_listener: TcpListener,
+    /// `None` while somebody else has the port.
+    pub(super) metrics_listener: Option<TcpListener>,
     pub(super) rings: Rings,
     settings: Settings,
     kernel: Arc<Kernel>,
@@ -95,10 +96,15 @@ pub(super) fn ground(config: &Path) -> Result<Ground, Failure> {
     })
 }
 
-fn listen(settings: &Settings) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(settings.metrics_listen)?;
+/// Takes the port of the metrics. One that is in use is no reason not to enforce
+/// and revoke: an agent may have taken it while no daemon ran.
+pub(super) fn listen(settings: &Settings) -> io::Result<Option<TcpListener>> {
+    let listener = match TcpListener::bind(settings.metrics_listen) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Ok(None),
+        bound => bound?,
+    };
     listener.set_nonblocking(true)?;
-    Ok(listener)
+    Ok(Some(listener))
 }
 
 // === impl Ground ===

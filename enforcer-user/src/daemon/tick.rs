@@ -1,6 +1,7 @@
 //! Once a second: are all links in place, was an alarm missed, what was lost.
 
 use std::collections::HashMap;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use sd_notify::NotifyState;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::adopt::cgroup_of;
 use super::core::Core;
 use super::losses::Losses;
 use super::pump;
@@ -71,7 +73,8 @@ fn look(core: &Core, memory: &mut Memory) {
 }
 
 fn links(core: &Core) {
-    let problems = core.kernel.verify();
+    let mut problems = core.kernel.verify();
+    problems.extend(misplaced(core));
     if !core.proofs.note_host(problems.clone()) {
         return;
     }
@@ -80,6 +83,14 @@ fn links(core: &Core) {
     } else {
         Event::now(EventKind::Tamper, problems.join("; "))
     });
+}
+
+/// Whoever can write to cgroups can have the daemon judged like an agent: it would
+/// reach no provider.
+fn misplaced(core: &Core) -> Option<String> {
+    let own = cgroup_of(process::id())?;
+    own.starts_with(&core.settings.root)
+        .then(|| format!("the daemon was moved into /{}, where it is denied", own.display()))
 }
 
 /// Acts on quarantines whose alarm was lost, or came while no daemon ran.

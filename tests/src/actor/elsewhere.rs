@@ -33,6 +33,12 @@ pub(super) fn own_namespaces() -> Done {
     Ok(json!({}))
 }
 
+/// Takes a folder for `/`.
+pub(super) fn change_root(folder: &str) -> Done {
+    std::os::unix::fs::chroot(folder).map_err(|error| errno(&error))?;
+    Ok(json!({}))
+}
+
 /// Asks for a change of routes, neighbours, links …, as an empty message of
 /// this type. Without the privilege for it the kernel refuses before it reads.
 pub(super) fn change(kind: &str) -> Done {

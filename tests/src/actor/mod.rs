@@ -12,6 +12,7 @@ mod handed;
 mod host;
 mod icmp;
 mod steady;
+mod stray;
 mod join;
 mod programs;
 mod race;
@@ -128,6 +129,8 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["call-from", kind, own, to] => elsewhere::call_from(kind, own, to),
         ["udp-to-all", address, port] => elsewhere::to_all(address, port),
         ["answer", name] => elsewhere::answer(streams, name),
+        ["stray", from, to, port, count] => stray::acknowledgements(from, to, port, count),
+        ["change-root", folder] => elsewhere::change_root(folder),
         ["signal-by-descriptor", how, pid, signal] => reach::by_descriptor(how, pid, signal),
         ["starve", what, pid] => reach::starve(what, pid),
         ["own-program", how, cgroup] => programs::attach(streams, how, cgroup),

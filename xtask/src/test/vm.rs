@@ -130,7 +130,7 @@ impl Guest {
         // of the time.
         let lsm = self.kernel.security_modules(!self.without_lsm)?;
         let words = format!(
-            "console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off tsc=reliable lsm={lsm}"
+            "console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off tsc=reliable rcupdate.rcu_expedited=1 lsm={lsm}"
         );
         command.args(["-append", &words]);
         Ok(command)

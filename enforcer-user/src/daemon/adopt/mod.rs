@@ -16,6 +16,7 @@ use crate::kernel::KernelError;
 use crate::policy::AgentName;
 use stage::Staged;
 use target::Target;
+pub(super) use target::cgroup_of;
 
 /// What is asked for.
 pub(super) struct Order {

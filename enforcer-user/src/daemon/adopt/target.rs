@@ -117,7 +117,7 @@ fn owner(core: &Core, pid: u32) -> Option<AgentName> {
 }
 
 /// The cgroup of a process, relative to the mount (cgroups(7): the line `0::`).
-pub(super) fn cgroup_of(pid: u32) -> Option<PathBuf> {
+pub(in crate::daemon) fn cgroup_of(pid: u32) -> Option<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("0::/")).map(PathBuf::from)
 }

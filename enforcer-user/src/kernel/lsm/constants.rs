@@ -1,16 +1,20 @@
 //! What the programs are told about this kernel and this host when they are
 //! loaded: constants for the verifier, which knows each value.
 
+use std::fs;
 use std::path::Path;
 
 use aya::EbpfLoader;
-use enforcer_common::{Field, FieldOffsets};
+use enforcer_common::{COMPUTE_DEVICES, Field, FieldOffsets};
 
 use super::hooks::BASE;
 use super::types::{Types, TypesError};
 
 /// Where kernels show their type information.
 pub(super) const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Which numbers its drivers have.
+const DEVICES: &str = "/proc/devices";
 
 /// Sends a signal to any process (6.13 and newer).
 const SIGNAL_TASK: &str = "bpf_send_signal_task";
@@ -29,6 +33,7 @@ pub(crate) struct Constants {
     /// Number of the kernel function that signals any process.
     signal_task: Option<u32>,
     has_signal_task: u32,
+    compute_majors: [u32; COMPUTE_DEVICES.len()],
     /// Fields that this kernel does not have.
     missing: Vec<Field>,
     /// Where all of this is from.
@@ -56,6 +61,7 @@ impl Constants {
             level,
             signal_task,
             has_signal_task: signal_task.is_some().into(),
+            compute_majors: compute_majors(&fs::read_to_string(DEVICES).unwrap_or_default()),
             missing,
             types,
         }
@@ -71,6 +77,7 @@ impl Constants {
         loader.override_global("FIELD_OFFSETS", &self.offsets, true);
         loader.override_global("ENFORCED_ROOT", &self.root, true);
         loader.override_global("ENFORCED_LEVEL", &self.level, true);
+        loader.override_global("COMPUTE_MAJORS", &self.compute_majors, true);
         loader.override_global("HAS_SIGNAL_TASK", &self.has_signal_task, true);
     }
 
@@ -103,5 +110,27 @@ impl Constants {
             Err(problem) => problem,
             Ok(_) => format!("this kernel has no field {path} in struct {container}"),
         })
+    }
+}
+
+/// The majors of [`COMPUTE_DEVICES`], 0 where there is none.
+fn compute_majors(devices: &str) -> [u32; COMPUTE_DEVICES.len()] {
+    let characters = devices.split("Block devices:").next().unwrap_or_default();
+    let known: Vec<_> = characters.lines().filter_map(|line| line.trim().split_once(' ')).collect();
+    COMPUTE_DEVICES.map(|wanted| {
+        let found = known.iter().find(|(_, name)| *name == wanted);
+        found.and_then(|(major, _)| major.parse().ok()).unwrap_or(0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn majors_are_those_of_character_devices() {
+        let devices = "Character devices:\n  1 mem\n235 kfd\n511 nvidia-uvm\n\nBlock devices:\n  9 nvidia-caps\n";
+        assert_eq!(compute_majors(devices), [511, 0, 235]);
+        assert_eq!(compute_majors(""), [0; 3]);
     }
 }

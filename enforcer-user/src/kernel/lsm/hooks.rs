@@ -44,10 +44,11 @@ const PROC: [Field; 6] = [InodeMode, ProcInode, ProcPid, ProcSettings, PidTasks,
 const NUMBER: [Field; 3] = [TaskPid, PidLevel, PidNumbers];
 
 /// All of them.
-pub(crate) const PLACES: [Place; 29] = [
+pub(crate) const PLACES: [Place; 30] = [
     lsm("lsm_bpf", "bpf", &[]),
     lsm("lsm_socket", "socket_create", &[]),
     lsm("lsm_connect", "socket_connect", &[&OWNER, &SOCK, &[SocketSock]]),
+    lsm("lsm_option", "socket_setsockopt", &[&OWNER, &SOCK, &[SocketSock]]),
     lsm("lsm_sendmsg", "socket_sendmsg", &[&OWNER, &SOCK, &NAME, &[SocketSock, UnixPeer]]),
     lsm("lsm_accept", "socket_accept", &[&OWNER, &SOCK, &[SocketSock]]),
     lsm("lsm_receive", "file_receive", &[&OWNER, &SOCK, &NAME, &FILE, &[UnixPeer]]),

@@ -1,0 +1,49 @@
+//! An agent that cannot reach the enforcement makes it hard for the daemon: by
+//! taking what it needs, or by having it judged like an agent.
+
+use std::fs;
+
+use enforcer_tests::{BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, eventually, privileged};
+
+/// The port of the metrics.
+const PORT: u16 = 9635;
+
+#[test]
+fn a_daemon_whose_port_an_agent_has_taken_comes_back_and_enforces() {
+    if !privileged("a_daemon_whose_port_an_agent_has_taken_comes_back_and_enforces") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let mut daemon = Daemon::start(&lab);
+    let mut agent = lab.agent("worker");
+    daemon.kill9();
+    agent.expect_ok(&format!("listen squat {PORT}"));
+    daemon.restart();
+    let said = |event: &serde_json::Value| {
+        let message = event["message"].as_str().unwrap_or_default();
+        event["kind"] == "tamper" && message.contains("is somebody else's")
+    };
+    assert!(daemon.events().iter().any(said), "{}", daemon.log());
+    agent.expect_refused(&format!("tcp s {FORBIDDEN_V4} {SINK_PORT}"));
+    drop(agent);
+    eventually("the port", || daemon.try_http("/readyz").filter(|(status, _)| *status == 200));
+}
+
+#[test]
+fn a_daemon_that_is_moved_among_the_agents_is_not_ready() {
+    if !privileged("a_daemon_that_is_moved_among_the_agents_is_not_ready") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    let procs = lab.cgroup("worker").join("cgroup.procs");
+    fs::write(procs, daemon.pid().to_string()).expect("moved");
+    let moved = |event: &serde_json::Value| {
+        let message = event["message"].as_str().unwrap_or_default();
+        event["kind"] == "tamper" && message.contains("the daemon was moved into")
+    };
+    eventually("a tamper event", || daemon.events().iter().any(moved).then_some(()));
+    assert_eq!(daemon.json(&["status"])["ready"], false);
+}
