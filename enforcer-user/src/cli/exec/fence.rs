@@ -45,6 +45,8 @@ pub(super) enum FenceError {
 pub(super) struct Fence {
     /// `None` where this kernel has no Landlock.
     pub(super) ruleset: Option<OwnedFd>,
+    /// What a root agent shall not change even the mode of.
+    pub(super) forbidden: Vec<PathBuf>,
     /// One sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -65,8 +67,8 @@ impl Fence {
         let path = Path::new("/proc/self/mountinfo");
         let mounts = fs::read_to_string(path)
             .map_err(|source| FenceError::Read { path: path.to_owned(), source })?;
-        let mut territory =
-            Territory::around(Path::new("/"), &forbidden(settings, config, &mounts));
+        let forbidden = forbidden(settings, config, &mounts);
+        let mut territory = Territory::around(Path::new("/"), &forbidden);
         territory.open.extend(own.map(Path::to_owned));
         let mut warnings = not_fenced_here();
         warnings.extend(territory.closed.iter().map(|folder| {
@@ -75,7 +77,7 @@ impl Fence {
                 folder.display()
             )
         }));
-        Ok(Self { ruleset: ruleset(&territory.open)?, warnings })
+        Ok(Self { ruleset: ruleset(&territory.open)?, forbidden, warnings })
     }
 }
 

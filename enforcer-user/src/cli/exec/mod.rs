@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use caps::{CapSet, Capability};
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
@@ -20,6 +21,7 @@ mod own_folder;
 mod grants;
 mod territory;
 mod fence;
+mod seal;
 mod syscalls;
 mod filter;
 mod report;
@@ -44,6 +46,7 @@ use identity::Identity;
 use image::Image;
 use launch::LaunchError;
 use report::Stage;
+use seal::Seal;
 use supervise::Signals;
 
 /// Of `enforcer exec`.
@@ -105,7 +108,8 @@ pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Fa
     let fence = fence(&settings, config, folder.as_deref())?;
     let keep = grants::capabilities(&settings, &args.agent);
     let filter = Filter::new().map_err(|error| cannot("build the system call filter", &error))?;
-    let confinement = Confinement { identity, keep, ruleset: fence.ruleset, filter };
+    let seal = seal(identity.as_ref(), &fence.forbidden, folder.as_deref());
+    let confinement = Confinement { identity, keep, ruleset: fence.ruleset, seal, filter };
     let signals = Signals::block().map_err(|error| supervision(&error))?;
     let launched = launch::launch(&cgroup, image, confinement)
         .map_err(|error| not_launched(&error, &args.command))?;
@@ -127,6 +131,20 @@ fn own_folder(settings: &Settings, agent: &str, identity: Option<&Identity>) -> 
         warn(&format!("CMD cannot reach its XDG_RUNTIME_DIR: {} is closed", above.display()));
     }
     Some(folder)
+}
+
+/// `None` where CMD is not root, who alone changes the modes of others' files; and,
+/// with a warning, where the caller cannot.
+fn seal(identity: Option<&Identity>, forbidden: &[PathBuf], own: Option<&Path>) -> Option<Seal> {
+    if identity.map_or_else(|| geteuid().as_raw(), |identity| identity.uid) != 0 {
+        return None;
+    }
+    if !caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false) {
+        warn("CMD can change the modes of files that it cannot write: this needs CAP_SYS_ADMIN");
+        return None;
+    }
+    let folder = std::env::current_dir().ok();
+    Some(Seal::over(forbidden, own, folder.as_deref()))
 }
 
 fn fence(settings: &Settings, config: &Path, own: Option<&Path>) -> Result<Fence, Failure> {

@@ -19,6 +19,7 @@ pub(super) enum Stage {
     Landlock = 11,
     Seccomp = 12,
     Exec = 13,
+    Seal = 14,
 }
 
 /// A step that failed, and its errno.
@@ -50,7 +51,7 @@ impl Broken {
 // === impl Stage ===
 
 impl Stage {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Signals,
         Self::BoundingSet,
         Self::AmbientSet,
@@ -64,11 +65,13 @@ impl Stage {
         Self::Landlock,
         Self::Seccomp,
         Self::Exec,
+        Self::Seal,
     ];
 
     /// For the sentence "… : Operation not permitted".
     pub(super) const fn act(self) -> &'static str {
         match self {
+            Self::Seal => "make what no agent may change read-only",
             Self::Signals => "restore the default signal handling",
             Self::BoundingSet => "reduce the capability bounding set",
             Self::AmbientSet => "set the ambient capabilities",

@@ -1,13 +1,14 @@
 //! The child's steps from the launcher's state to CMD's. Only system calls on
 //! data made before: another thread of the parent may have held any lock.
 
-use std::ffi::{c_int, c_long};
+use std::ffi::{CStr, c_int, c_long, c_ulong};
 use std::os::fd::RawFd;
 use std::ptr;
 
 use crate::cli::exec::filter::Filter;
 use crate::cli::exec::identity::Identity;
 use crate::cli::exec::report::{Broken, Stage};
+use crate::cli::exec::seal::Seal;
 
 /// `linux/capability.h`.
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
@@ -51,6 +52,45 @@ pub(super) fn default_signals() -> Result<(), Broken> {
     let none: u64 = 0;
     let args = [c_long::from(libc::SIG_SETMASK), address(&raw const none), 0, SIGSET_BYTES];
     call(Stage::Signals, libc::SYS_rt_sigprocmask, args)
+}
+
+/// Makes places read-only, in mounts of its own. What is mounted outside later
+/// comes in as well, and nothing goes out.
+pub(super) fn seal(seal: &Seal) -> Result<(), Broken> {
+    let flags = c_long::from(libc::CLONE_NEWNS);
+    call(Stage::Seal, libc::SYS_unshare, [flags, 0, 0, 0])?;
+    mount(None, c"/", libc::MS_REC | libc::MS_SLAVE)?;
+    for place in &seal.places {
+        mount(Some(place), place, libc::MS_REC | libc::MS_BIND)?;
+        set_mount(place, libc::AT_RECURSIVE, [libc::MOUNT_ATTR_RDONLY, 0])?;
+    }
+    if let Some(own) = &seal.own {
+        set_mount(own, 0, [0, libc::MOUNT_ATTR_RDONLY])?;
+    }
+    match &seal.folder {
+        Some(folder) => call(Stage::Seal, libc::SYS_chdir, [address(folder.as_ptr()), 0, 0, 0]),
+        None => Ok(()),
+    }
+}
+
+fn mount(source: Option<&CStr>, target: &CStr, flags: c_ulong) -> Result<(), Broken> {
+    let source = source.map_or(0, |source| address(source.as_ptr()));
+    let args = [source, address(target.as_ptr()), 0, flags.cast_signed()];
+    call(Stage::Seal, libc::SYS_mount, args)
+}
+
+/// Sets and clears attributes of a mount (`mount_setattr(2)`, Linux 5.12).
+fn set_mount(place: &CStr, flags: c_int, [set, clear]: [u64; 2]) -> Result<(), Broken> {
+    // `struct mount_attr`: the last two are propagation and user namespace.
+    let attributes: [u64; 4] = [set, clear, 0, 0];
+    let (here, flags) = (c_long::from(libc::AT_FDCWD), c_long::from(flags));
+    let size = size_of_val(&attributes);
+    let (place, attributes) = (address(place.as_ptr()), address(attributes.as_ptr()));
+    // SAFETY: a C string, and a local of the size given.
+    match unsafe { libc::syscall(libc::SYS_mount_setattr, here, place, flags, attributes, size) } {
+        -1 => Err(Broken { stage: Stage::Seal, errno: last_errno() }),
+        _ => Ok(()),
+    }
 }
 
 /// Takes everything else out of the bounding set.
