@@ -94,6 +94,12 @@ fields! {
     InodeSuper = "inode"."i_sb",
     /// Type and permissions of an inode.
     InodeMode = "inode"."i_mode",
+    /// The number of an inode on its file system.
+    InodeNumber = "inode"."i_ino",
+    /// The inode that a name stands for; null if none.
+    DentryInode = "dentry"."d_inode",
+    /// The device of a file system.
+    SuperDevice = "super_block"."s_dev",
     /// Which kind of file system it is.
     SuperMagic = "super_block"."s_magic",
     /// The user namespace of a process's credentials.

@@ -204,6 +204,24 @@ pub struct InterfaceKey {
 }
 kernel_abi!(InterfaceKey, size = 8, { policy_id: u32 = 0, index: u32 = 4 });
 
+/// A file, as the kernel tells it from all others.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey {
+    /// Of its file system, as the kernel has it (`MKDEV` of `include/linux/kdev_t.h`).
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+kernel_abi!(FileKey, size = 16, { device: u64 = 0, inode: u64 = 8 });
+
+impl FileKey {
+    /// From the halves of a device number.
+    pub const fn new((major, minor): (u32, u32), inode: u64) -> Self {
+        Self { device: ((major as u64) << 20) | minor as u64, inode }
+    }
+}
+
 /// Key of the table of Unix sockets that a policy names: the policy, then the
 /// address. A whole address ends with a NUL that counts; a folder with its `/`.
 #[repr(C)]

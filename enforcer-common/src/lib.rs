@@ -39,7 +39,7 @@ pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flo
 pub use glance::{FlowKey, Linear, glance};
 pub use header::{DESTINATION, Packet, SOURCE, parse, parse_answer_into, parse_into};
 pub use layout::{
-    AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, InterfaceKey, MAX_DEPTH,
+    AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, FileKey, InterfaceKey, MAX_DEPTH,
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
     SocketTag, UnixKey, climbs, outcome,
 };

@@ -1,12 +1,13 @@
 //! Every map: who writes it, who reads it, what full means. Sizes are the
 //! defaults; the loader sets those that depend on `[capacity]`.
 
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use enforcer_common::{
-    AgentEntry, AgentState, Control, Counter, InterfaceKey, NAME_LEN, OUTCOMES, PortList, PortRule,
-    PrefixKey, RecordStats, Shortcut, SocketTag, UnixKey,
+    AgentEntry, AgentState, Control, Counter, FileKey, InterfaceKey, NAME_LEN, OUTCOMES, PortList,
+    PortRule, PrefixKey, RecordStats, Shortcut, SocketTag, UnixKey,
 };
 
 /// Lets the daemon read and write single cells without a system call, so that a
@@ -60,6 +61,13 @@ pub(crate) static INTERFACES: HashMap<InterfaceKey, u32> = HashMap::with_max_ent
 /// Reader: `unix`. Full: the plan is refused; what is missing is denied.
 #[map]
 pub(crate) static UNIX_PATHS: LpmTrie<UnixKey, u32> = LpmTrie::with_max_entries(8192, 0);
+
+/// The enforcer's own files and folders. Writer: the daemon. Reader: `lsm`. Full:
+/// those that are left out can be written to by agents that are root, and the
+/// daemon says so.
+#[map]
+pub(crate) static FILES: HashMap<FileKey, u32> =
+    HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 
 /// Counters, [`OUTCOMES`] a slot. Writer: `report`. Reader: the daemon, which
 /// sums the CPUs. Preallocated.

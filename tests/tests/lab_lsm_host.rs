@@ -158,6 +158,45 @@ fn status_and_doctor_say_by_which_means_the_hooks_hold() {
     }
 }
 
+/// Not by an agent that is root, whatever the files' modes.
+#[test]
+fn the_enforcers_own_files_are_nobody_elses_to_write() {
+    const TEST: &str = "the_enforcers_own_files_are_nobody_elses_to_write";
+    if !privileged(TEST) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let daemon = Daemon::start(&lab);
+    if !needs_lsm(TEST, &daemon) {
+        return;
+    }
+    let mut agent = lab.agent("worker");
+    let policy = lab.path("policies.d/worker.toml");
+    let before = std::fs::read(&policy).expect("read");
+    // A file that came later is kept as well, a moment after it was written.
+    let later = lab.path("policies.d/later.toml");
+    std::fs::write(&later, "").expect("written");
+    let refused = |agent: &mut Agent| {
+        let answer = agent.act(&format!("open write {}", later.display()));
+        (answer.errno() == "EPERM").then_some(())
+    };
+    eventually("the new file to be kept", || refused(&mut agent));
+    for path in [&policy, &lab.config()] {
+        agent.expect_refused(&format!("open write {}", path.display()));
+        agent.expect_refused(&format!("unlink {}", path.display()));
+        agent.expect_refused(&format!("change rename {}", path.display()));
+    }
+    for folder in ["policies.d", "credentials.d", "state"] {
+        agent.expect_refused(&format!("open create {}/mine.toml", lab.path(folder).display()));
+        agent.expect_refused(&format!("change rename {}", lab.path(folder).display()));
+    }
+    assert_eq!(std::fs::read(&policy).expect("read"), before);
+    assert_eq!(event_of(&daemon, Hook::InodePermission, Reason::Tamper)["kind"], "tamper");
+    assert_eq!(event_of(&daemon, Hook::InodeUnlink, Reason::Tamper)["kind"], "tamper");
+    agent.expect_ok(&format!("open create {}", lab.path("else").display()));
+}
+
 #[test]
 fn the_enforcement_cannot_be_written_to() {
     const TEST: &str = "the_enforcement_cannot_be_written_to";

@@ -8,12 +8,13 @@
 
 use aya_ebpf::macros::lsm;
 use aya_ebpf::programs::LsmContext;
-use enforcer_common::{Field, Hook, Reason};
+use enforcer_common::{Field, FileKey, Hook, Reason};
 
 use super::caller::{is_agent, refuse};
 use super::procfs::{self, TYPE_MASK};
 use super::socket::objection_to_file;
 use crate::fields::{Object, load};
+use crate::maps::FILES;
 
 /// `MAY_WRITE` of `include/linux/fs.h`.
 const WRITE: u32 = 2;
@@ -34,8 +35,9 @@ pub(crate) fn lsm_inode(ctx: LsmContext) -> i32 {
     if mask & (WRITE | ASK) != WRITE {
         return 0;
     }
+    let inode: *const u8 = ctx.arg(0);
     // SAFETY: the hook's own inode.
-    guard(unsafe { reason(ctx.arg(0)) }, Hook::InodePermission)
+    guard(unsafe { reason(inode) }.or_else(|| own(Object::at(inode))), Hook::InodePermission)
 }
 
 /// A descriptor that was opened before is written to. Sockets as well: `splice`
@@ -58,19 +60,20 @@ pub(crate) fn lsm_file(ctx: LsmContext) -> i32 {
     guard(unsafe { reason(inode) }, Hook::InodePermission)
 }
 
-/// A pin is removed.
+/// A pin is removed, or a file of the enforcer's.
 #[lsm(hook = "inode_unlink")]
 pub(crate) fn lsm_unlink(ctx: LsmContext) -> i32 {
     // SAFETY: the hook's own inode.
-    guard(unsafe { reason(ctx.arg(0)) }, Hook::InodeUnlink)
+    guard(unsafe { reason(ctx.arg(0)) }.or_else(|| named(ctx.arg(1))), Hook::InodeUnlink)
 }
 
-/// A pin is moved, or another one put over it.
+/// One of them is moved, or another one put over it.
 #[lsm(hook = "inode_rename")]
 pub(crate) fn lsm_rename(ctx: LsmContext) -> i32 {
     // SAFETY: the hook's own inodes.
     let (from, to) = unsafe { (reason(ctx.arg(0)), reason(ctx.arg(2))) };
-    guard(from.or(to), Hook::InodeUnlink)
+    let moved = || named(ctx.arg(1)).or_else(|| named(ctx.arg(3)));
+    guard(from.or(to).or_else(moved), Hook::InodeUnlink)
 }
 
 /// `mount(2)`.
@@ -108,6 +111,24 @@ fn guard_socket(file: *const u8) -> i32 {
         Some(reason) => refuse(Hook::SocketSendmsg, reason),
         None => 0,
     }
+}
+
+/// What changing what a name stands for would be.
+#[inline(always)]
+fn named(dentry: *const u8) -> Option<Reason> {
+    own(Object::at(dentry).follow(Field::DentryInode))
+}
+
+/// What writing to a file of the enforcer's is to an agent.
+#[inline(always)]
+fn own(inode: Object) -> Option<Reason> {
+    if inode.is_null() || !is_agent() {
+        return None;
+    }
+    let device: u32 = inode.follow(Field::InodeSuper).read(Field::SuperDevice)?;
+    let key = FileKey { device: device.into(), inode: inode.read(Field::InodeNumber)? };
+    // SAFETY: only asked whether it is there.
+    unsafe { FILES.get(&key) }.map(|_| Reason::Tamper)
 }
 
 /// What changing this inode would be; `None` on any other file system.

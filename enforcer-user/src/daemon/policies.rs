@@ -67,6 +67,17 @@ impl Policies {
         self.refusal.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What no agent may write to: the settings, what they name, and this program.
+    pub(super) fn own_files(&self) -> Vec<PathBuf> {
+        let settings = &self.in_force().settings;
+        let beside = self.config.parent().unwrap_or(Path::new("/"));
+        let folders = [&settings.policies, &settings.credentials, &settings.state_dir];
+        let mut own: Vec<_> = folders.into_iter().cloned().collect();
+        own.extend([self.config.clone(), beside.join("conf.d")]);
+        own.extend(std::env::current_exe());
+        own
+    }
+
     /// The folders that are read, besides the settings themselves.
     pub(super) fn folders(&self) -> [PathBuf; 4] {
         let beside = self.config.parent().unwrap_or(Path::new("/"));

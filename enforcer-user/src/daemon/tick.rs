@@ -55,6 +55,9 @@ pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
 
 fn look(core: &Core, memory: &mut Memory) {
     links(core);
+    if let Err(error) = core.kernel.keep_own_files(&core.policies.own_files()) {
+        tracing::warn!("keep the enforcer's files from agents: {error}");
+    }
     if let Err(error) = core.kernel.look_up_interfaces() {
         tracing::warn!("look up interfaces: {error}");
     }

@@ -20,6 +20,7 @@ mod resident;
 mod slots;
 mod counters;
 mod rings;
+mod own_files;
 mod state;
 mod apply;
 mod agents;

@@ -58,7 +58,7 @@ const fn always(program: &'static str, attach_type: u32) -> Hookup {
 }
 
 /// Every map that outlives the daemon. The programs' own log ring does not.
-pub(crate) const MAPS: [&str; 16] = [
+pub(crate) const MAPS: [&str; 17] = [
     "CONTROL",
     "AGENTS",
     "STATES",
@@ -68,6 +68,7 @@ pub(crate) const MAPS: [&str; 16] = [
     "PORT_RULES",
     "INTERFACES",
     "UNIX_PATHS",
+    "FILES",
     "COUNTERS",
     "RECORD_STATS",
     "SHORTCUTS",

@@ -13,6 +13,7 @@ use super::links::{self, Links};
 use super::lsm::{self, Constants, Layer, LayerState};
 use super::maps::Maps;
 use super::mount;
+use super::own_files::OwnFiles;
 use super::programs::Programs;
 use super::resident::Residents;
 use super::rings::Rings;
@@ -45,6 +46,7 @@ pub struct Kernel {
     unix: String,
     rings: Mutex<Option<Rings>>,
     pub(super) tables: Mutex<Tables>,
+    own_files: Mutex<OwnFiles>,
     pub(super) counters: Counters,
 }
 
@@ -127,6 +129,7 @@ impl Kernel {
             // The daemon before may have ended between a binding and its epoch.
             tables.maps.move_epoch();
         }
+        let own_files = OwnFiles::adopt(&paths.maps())?;
         let kernel = Self {
             counters: Counters::open(&paths.maps())?,
             paths,
@@ -135,6 +138,7 @@ impl Kernel {
             unix,
             rings: Mutex::new(Some(rings)),
             tables: Mutex::new(tables),
+            own_files: Mutex::new(own_files),
         };
         Ok((kernel, Start { adopted }))
     }
@@ -161,6 +165,15 @@ impl Kernel {
             }
         }
         problems
+    }
+
+    /// Keeps these files, and those directly in these folders, from agents that
+    /// are root, where the security hooks hold.
+    ///
+    /// # Errors
+    /// The kernel refused an entry: those after it are not kept.
+    pub fn keep_own_files(&self, places: &[PathBuf]) -> Result<(), KernelError> {
+        self.own_files.lock().unwrap_or_else(PoisonError::into_inner).keep(places)
     }
 
     /// Which of the programs that are not on cgroups hold here.

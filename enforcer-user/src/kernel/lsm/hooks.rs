@@ -40,6 +40,8 @@ const GRANT: [Field; 3] = [CredSpace, CredEffective, SpaceLevel];
 const FILE: [Field; 4] = [FileInode, InodeMode, FilePrivate, SocketSock];
 /// To tell whose a file of procfs is.
 const PROC: [Field; 6] = [InodeMode, ProcInode, ProcPid, ProcSettings, PidTasks, TaskPidLinks];
+/// To tell a file from all others.
+const OWN: [Field; 4] = [DentryInode, InodeSuper, InodeNumber, SuperDevice];
 /// To tell by which number a process knows itself.
 const NUMBER: [Field; 3] = [TaskPid, PidLevel, PidNumbers];
 
@@ -65,10 +67,10 @@ pub(crate) const PLACES: [Place; 30] = [
     lsm("lsm_ioctl_compat", "file_ioctl_compat", &[]),
     lsm("lsm_capable", "capable", &[&GRANT]),
     lsm("lsm_userns", "userns_create", &[]),
-    lsm("lsm_inode", "inode_permission", &[&OWNER, &KIND, &PROC]),
+    lsm("lsm_inode", "inode_permission", &[&OWNER, &KIND, &PROC, &OWN]),
     lsm("lsm_file", "file_permission", &[&OWNER, &SOCK, &NAME, &FILE, &KIND, &PROC, &[UnixPeer]]),
-    lsm("lsm_unlink", "inode_unlink", &[&KIND]),
-    lsm("lsm_rename", "inode_rename", &[&KIND]),
+    lsm("lsm_unlink", "inode_unlink", &[&KIND, &OWN]),
+    lsm("lsm_rename", "inode_rename", &[&KIND, &OWN]),
     lsm("lsm_mount", "sb_mount", &[]),
     lsm("lsm_move_mount", "move_mount", &[]),
     lsm("lsm_umount", "sb_umount", &[]),
