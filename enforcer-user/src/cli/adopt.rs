@@ -16,7 +16,7 @@ const HEADER: [&str; 4] = ["PID/FD", "SOCKET", "RESULT", "WHY"];
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A socket belongs for ever to the cgroup that it was made in. The kernel judges no packet of one
-that was made outside, so such sockets are destroyed, for both ends to see, and made useless.
+that was made outside, so such sockets are destroyed, for both ends to see.
 What is adopted keeps its capabilities: to start a program as an agent is better.
 
 Examples:

@@ -76,8 +76,8 @@ fn look(core: &Core, memory: &mut Memory) {
 }
 
 fn links(core: &Core) {
-    let mut problems = core.kernel.verify();
-    problems.extend(misplaced(core));
+    // Judged like an agent, the daemon could not even look.
+    let problems = misplaced(core).map_or_else(|| core.kernel.verify(), |moved| vec![moved]);
     if !core.proofs.note_host(problems.clone()) {
         return;
     }
