@@ -3,7 +3,7 @@
 
 use std::ffi::{CString, c_long};
 use std::fs::{self, OpenOptions};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::{Done, errno, read};
+use super::{Done, Streams, errno, read};
 
 /// `socket(2)` with these numbers.
 pub(super) fn socket(family: &str, kind: &str, protocol: &str) -> Done {
@@ -55,6 +55,15 @@ pub(super) fn open(how: &str, path: &str) -> Done {
     let mut options = OpenOptions::new();
     options.read(how == "read").write(how != "read").create(how == "create");
     options.open(path).map_err(|error| errno(&error))?;
+    Ok(json!({}))
+}
+
+/// Locks a file or folder for good.
+pub(super) fn lock(streams: &mut Streams, path: &str) -> Done {
+    let file = fs::File::open(path).map_err(|error| errno(&error))?;
+    // SAFETY: an open descriptor and integers.
+    Errno::result(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })?;
+    streams.others.push(file.into());
     Ok(json!({}))
 }
 

@@ -159,6 +159,7 @@ fn act(words: &[&str], streams: &mut Streams) -> Done {
         ["socket", family, kind, protocol] => doors::socket(family, kind, protocol),
         ["call", name] => doors::call(name),
         ["open", how, path] => doors::open(how, path),
+        ["lock", path] => doors::lock(streams, path),
         ["open-up", path] => doors::open_up(path),
         ["put", path, word] => doors::put(path, word),
         ["unlink", path] => doors::unlink(path),

@@ -45,5 +45,6 @@ fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
-    !((folded & 0xffff) + (folded >> 16)) as u16
+    let [.., high, low] = (!((folded & 0xffff) + (folded >> 16))).to_be_bytes();
+    u16::from_be_bytes([high, low])
 }

@@ -108,7 +108,7 @@ pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Fa
     let fence = fence(&settings, config, folder.as_deref())?;
     let keep = grants::capabilities(&settings, &args.agent);
     let filter = Filter::new().map_err(|error| cannot("build the system call filter", &error))?;
-    let seal = seal(identity.as_ref(), &fence.forbidden, folder.as_deref());
+    let seal = seal(&settings, identity.as_ref(), &fence.forbidden, folder.as_deref());
     let confinement = Confinement { identity, keep, ruleset: fence.ruleset, seal, filter };
     let signals = Signals::block().map_err(|error| supervision(&error))?;
     let launched = launch::launch(&cgroup, image, confinement)
@@ -135,16 +135,22 @@ fn own_folder(settings: &Settings, agent: &str, identity: Option<&Identity>) -> 
 
 /// `None` where CMD is not root, who alone changes the modes of others' files; and,
 /// with a warning, where the caller cannot.
-fn seal(identity: Option<&Identity>, forbidden: &[PathBuf], own: Option<&Path>) -> Option<Seal> {
+fn seal(
+    settings: &Settings,
+    identity: Option<&Identity>,
+    forbidden: &[PathBuf],
+    own: Option<&Path>,
+) -> Option<Seal> {
     if identity.map_or_else(|| geteuid().as_raw(), |identity| identity.uid) != 0 {
         return None;
     }
     if !caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false) {
-        warn("CMD can change the modes of files that it cannot write: this needs CAP_SYS_ADMIN");
+        warn(
+            "CMD can change modes of files that it cannot write, and lock them: to keep it from that needs CAP_SYS_ADMIN",
+        );
         return None;
     }
-    let folder = std::env::current_dir().ok();
-    Some(Seal::over(forbidden, own, folder.as_deref()))
+    Some(Seal::over(forbidden, [&settings.state_dir, &settings.bpf_dir], own))
 }
 
 fn fence(settings: &Settings, config: &Path, own: Option<&Path>) -> Result<Fence, Failure> {

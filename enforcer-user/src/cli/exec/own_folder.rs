@@ -15,6 +15,8 @@ use crate::config::Settings;
 
 /// `linux/mount.h`, since Linux 5.10; libc has no such constant for `mount(2)`.
 const MS_NOSYMFOLLOW: MsFlags = MsFlags::from_bits_retain(256);
+/// In the folder of the state.
+const LOCK: &str = "folders.lock";
 /// Room for sockets and small files.
 const OPTIONS: &str = "mode=0700,size=16m,nr_inodes=4096";
 
@@ -38,8 +40,9 @@ pub(super) fn prepare(
 ) -> Result<PathBuf, FolderError> {
     let (all, own) = (settings.agent_dirs(), settings.agent_dir(agent));
     make(&all, 0o711)?;
-    // Two launchers at once would mount twice.
-    let _lock = lock(&all)?;
+    // Two launchers at once would mount twice. Not a lock on what CMD sees: it
+    // could hold one as well.
+    let _lock = lock(&settings.state_dir)?;
     if !is_own_tmpfs(&own, &all) {
         make(&own, 0o700)?;
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MS_NOSYMFOLLOW;
@@ -85,10 +88,13 @@ fn make(path: &Path, mode: u32) -> Result<(), FolderError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed("open up", path))
 }
 
-fn lock(path: &Path) -> Result<Flock<File>, FolderError> {
-    let folder = File::open(path).map_err(failed("open", path))?;
-    Flock::lock(folder, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| failed("lock", path)(errno.into()))
+fn lock(state: &Path) -> Result<Flock<File>, FolderError> {
+    let mut folder = DirBuilder::new();
+    folder.recursive(true).mode(0o700).create(state).map_err(failed("make", state))?;
+    let path = state.join(LOCK);
+    let file = File::create(&path).map_err(failed("open", &path))?;
+    Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| failed("lock", &path)(errno.into()))
 }
 
 fn is_own_tmpfs(path: &Path, above: &Path) -> bool {

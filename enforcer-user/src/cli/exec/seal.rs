@@ -1,6 +1,7 @@
 //! A view of the files in which root cannot change what no agent may change.
-//! Landlock knows no right for modes, owners and attributes of files; a mount
-//! that is read-only allows none of that.
+//! Landlock knows no right for modes, owners and attributes of files, and none for
+//! locks: a mount that is read-only allows none of the former, and what is not
+//! there cannot be locked.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -15,6 +16,8 @@ const PROC: &str = "/proc";
 pub(super) struct Seal {
     /// Paths, none below another.
     pub(super) places: Vec<CString>,
+    /// Folders that are empty to CMD: what the daemon locks.
+    pub(super) hidden: Vec<CString>,
     /// The agent's own folder, which stays writable.
     pub(super) own: Option<CString>,
     /// The working folder, which is entered anew: the old one is below the old
@@ -27,12 +30,17 @@ pub(super) struct Seal {
 impl Seal {
     /// Over those of `forbidden` that are there. Devices are not among them:
     /// the cgroup's program judges who opens one, whatever its mode.
-    pub(super) fn over(forbidden: &[PathBuf], own: Option<&Path>, folder: Option<&Path>) -> Self {
+    pub(super) fn over(forbidden: &[PathBuf], hidden: [&Path; 2], own: Option<&Path>) -> Self {
         let mut paths: Vec<&PathBuf> = forbidden.iter().filter(|path| is_sealed(path)).collect();
         paths.sort();
         paths.dedup_by(|below, above| below.starts_with(above.as_path()));
         let places = paths.into_iter().filter_map(|path| text(path)).collect();
-        Self { places, own: own.and_then(text), folder: folder.and_then(text) }
+        Self {
+            places,
+            hidden: hidden.into_iter().filter(|path| path.is_dir()).filter_map(text).collect(),
+            own: own.and_then(text),
+            folder: std::env::current_dir().ok().as_deref().and_then(text),
+        }
     }
 }
 
@@ -56,6 +64,8 @@ mod tests {
         std::fs::create_dir_all(&below).expect("made");
         let gone = folder.path().join("gone");
         let forbidden = [below, above.clone(), gone, "/proc/sys".into(), "/dev/null".into()];
-        assert_eq!(Seal::over(&forbidden, None, None).places, [text(&above).expect("a path")]);
+        let hidden = [above.as_path(), Path::new("/nowhere")];
+        let (seal, above) = (Seal::over(&forbidden, hidden, None), [text(&above).expect("a path")]);
+        assert_eq!((&seal.places[..], &seal.hidden[..]), (&above[..], &above[..]));
     }
 }

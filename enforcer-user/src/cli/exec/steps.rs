@@ -59,10 +59,13 @@ pub(super) fn default_signals() -> Result<(), Broken> {
 pub(super) fn seal(seal: &Seal) -> Result<(), Broken> {
     let flags = c_long::from(libc::CLONE_NEWNS);
     call(Stage::Seal, libc::SYS_unshare, [flags, 0, 0, 0])?;
-    mount(None, c"/", libc::MS_REC | libc::MS_SLAVE)?;
+    mount(None, c"/", None, libc::MS_REC | libc::MS_SLAVE)?;
     for place in &seal.places {
-        mount(Some(place), place, libc::MS_REC | libc::MS_BIND)?;
+        mount(Some(place), place, None, libc::MS_REC | libc::MS_BIND)?;
         set_mount(place, libc::AT_RECURSIVE, [libc::MOUNT_ATTR_RDONLY, 0])?;
+    }
+    for folder in &seal.hidden {
+        mount(Some(c"enforcer"), folder, Some(c"tmpfs"), libc::MS_RDONLY)?;
     }
     if let Some(own) = &seal.own {
         set_mount(own, 0, [0, libc::MOUNT_ATTR_RDONLY])?;
@@ -73,9 +76,14 @@ pub(super) fn seal(seal: &Seal) -> Result<(), Broken> {
     }
 }
 
-fn mount(source: Option<&CStr>, target: &CStr, flags: c_ulong) -> Result<(), Broken> {
-    let source = source.map_or(0, |source| address(source.as_ptr()));
-    let args = [source, address(target.as_ptr()), 0, flags.cast_signed()];
+fn mount(
+    source: Option<&CStr>,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: c_ulong,
+) -> Result<(), Broken> {
+    let [source, kind] = [source, kind].map(|text| text.map_or(0, |text| address(text.as_ptr())));
+    let args = [source, address(target.as_ptr()), kind, flags.cast_signed()];
     call(Stage::Seal, libc::SYS_mount, args)
 }
 
