@@ -44,6 +44,10 @@ const USUAL: [&str; 7] = [
     "lab_lsm_host",
 ];
 
+/// What is run on a newer kernel when nobody names it: whether each program loads
+/// there, which its verifier decides, and is called.
+const LOADING: [&str; 1] = ["lab_lsm"];
+
 /// What is run on a kernel that was started without BPF among its security
 /// modules: what the programs at the security hooks do, then called by fmod_ret.
 const HOOKS: [&str; 3] = ["lab_escape", "lab_lsm", "lab_lsm_host"];
@@ -51,6 +55,8 @@ const HOOKS: [&str; 3] = ["lab_escape", "lab_lsm", "lab_lsm_host"];
 /// How much of what the virtual machine could run, each with the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Share {
+    /// Whether the programs load.
+    Loading,
     /// What the security hooks do.
     Hooks,
     /// What is run without a word.
@@ -66,6 +72,7 @@ impl Share {
     pub(crate) fn has(self, test: &TestBinary) -> bool {
         let name = test.name.as_str();
         match self {
+            Self::Loading => LOADING.contains(&name),
             Self::Hooks => HOOKS.contains(&name),
             Self::Usual => name.starts_with("bpf_") || USUAL.contains(&name),
             Self::All => ["bpf_", "lab_"].iter().any(|start| name.starts_with(start)),
@@ -109,7 +116,7 @@ mod tests {
     #[test]
     fn what_is_usual_exists() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
-        for binary in USUAL.iter().chain(&HOOKS) {
+        for binary in USUAL.iter().chain(&HOOKS).chain(&LOADING) {
             assert!(tests.join(format!("{binary}.rs")).exists(), "{binary}");
         }
     }

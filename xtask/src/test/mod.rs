@@ -39,8 +39,8 @@ pub(crate) struct Options {
     #[arg(long = "tier", value_enum)]
     pub(crate) tiers: Vec<Tier>,
     /// In the virtual machine this kernel, as `6.12`; may be given more than
-    /// once. Default: every one below target/vm, the newer ones with the tests of
-    /// the security hooks only.
+    /// once. Default: every one below target/vm, the newer ones only to see whether
+    /// they take the programs.
     #[arg(long = "kernel", value_parser = kernels::parse_version)]
     pub(crate) kernels: Vec<Version>,
     /// In the virtual machine only kernels that were started without BPF among

@@ -69,10 +69,14 @@ pub(crate) fn guests(
 }
 
 /// Only the hooks are another without LSM; what rests on them is run there when
-/// there is time. So it is on a `newer` kernel than the oldest when nobody names it.
+/// there is time. A `newer` kernel than the oldest that nobody names is asked
+/// whether it takes the programs.
 fn share(options: &Options, newer: bool, without_lsm: bool) -> Share {
-    let unasked = newer && options.kernels.is_empty() && !options.long;
-    match (without_lsm || unasked, options.only.is_empty(), options.long) {
+    let asked = !options.kernels.is_empty() || !options.only.is_empty() || options.long;
+    if newer && !asked {
+        return Share::Loading;
+    }
+    match (without_lsm, options.only.is_empty(), options.long) {
         (_, false, _) | (false, _, true) => Share::All,
         (false, true, false) | (true, true, true) => Share::Usual,
         (true, true, false) => Share::Hooks,
@@ -177,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_kernel_that_nobody_named_has_the_tests_of_the_hooks_only() {
+    fn a_newer_kernel_that_nobody_named_is_asked_whether_it_takes_the_programs() {
         let usual = Options::for_ci();
         assert_eq!(share(&usual, false, false), Share::Usual);
-        assert_eq!(share(&usual, true, false), Share::Hooks);
+        assert_eq!(share(&usual, true, false), Share::Loading);
         let named = Options { kernels: vec![WITH_CX16], ..usual.clone() };
         assert_eq!(share(&named, true, false), Share::Usual);
         for all in [
