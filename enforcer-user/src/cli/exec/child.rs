@@ -9,7 +9,6 @@ use crate::cli::exec::filter::Filter;
 use crate::cli::exec::identity::Identity;
 use crate::cli::exec::image::Image;
 use crate::cli::exec::report::{Broken, Stage};
-use crate::cli::exec::seal::Seal;
 use crate::cli::exec::steps::{self, CapabilitySet};
 
 /// Everything the child needs.
@@ -34,8 +33,6 @@ pub(super) struct Confinement {
     pub(super) keep: CapabilitySet,
     /// Landlock rules; `None` where this kernel has no Landlock.
     pub(super) ruleset: Option<OwnedFd>,
-    /// What is read-only to CMD, where it is root.
-    pub(super) seal: Option<Seal>,
     /// System calls that are refused.
     pub(super) filter: Filter,
 }
@@ -55,16 +52,12 @@ impl Child {
         }
     }
 
-    /// Mounts are changed while there is `CAP_SYS_ADMIN`, the bounding set while
-    /// there is `CAP_SETPCAP`, ids while there is `CAP_SETUID`; the death signal
-    /// comes after them because a change of uid clears it. Landlock and the filter
-    /// come last: they bind the rest.
+    /// The bounding set goes while there is `CAP_SETPCAP`, ids while there is
+    /// `CAP_SETUID`; the death signal comes after them because a change of
+    /// uid clears it. Landlock and the filter come last: they bind the rest.
     fn become_command(&self) -> Result<Infallible, Broken> {
-        let Confinement { identity, keep, ruleset, seal, filter } = &self.confinement;
+        let Confinement { identity, keep, ruleset, filter } = &self.confinement;
         steps::default_signals()?;
-        if let Some(seal) = seal {
-            steps::seal(seal)?;
-        }
         if self.can_bound {
             steps::bound_capabilities(*keep)?;
         }

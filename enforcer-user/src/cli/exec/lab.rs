@@ -98,7 +98,7 @@ pub(super) fn cgroup2() -> PathBuf {
 
 pub(super) fn confinement(identity: Option<Identity>, keep: CapabilitySet) -> Confinement {
     let filter = Filter::new().expect("a filter for this architecture");
-    Confinement { identity, keep, ruleset: None, seal: None, filter }
+    Confinement { identity, keep, ruleset: None, filter }
 }
 
 pub(super) fn nobody() -> Identity {

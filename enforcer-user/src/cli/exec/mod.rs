@@ -45,7 +45,7 @@ use filter::Filter;
 use identity::Identity;
 use image::Image;
 use launch::LaunchError;
-use report::Stage;
+use report::{Broken, Stage};
 use seal::Seal;
 use supervise::Signals;
 
@@ -109,7 +109,12 @@ pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Fa
     let keep = grants::capabilities(&settings, &args.agent);
     let filter = Filter::new().map_err(|error| cannot("build the system call filter", &error))?;
     let seal = seal(&settings, identity.as_ref(), &fence.forbidden, folder.as_deref());
-    let confinement = Confinement { identity, keep, ruleset: fence.ruleset, seal, filter };
+    if let Some(seal) = seal {
+        steps::seal(&seal).map_err(|Broken { stage, errno }| {
+            cannot(stage.act(), &io::Error::from_raw_os_error(errno))
+        })?;
+    }
+    let confinement = Confinement { identity, keep, ruleset: fence.ruleset, filter };
     let signals = Signals::block().map_err(|error| supervision(&error))?;
     let launched = launch::launch(&cgroup, image, confinement)
         .map_err(|error| not_launched(&error, &args.command))?;

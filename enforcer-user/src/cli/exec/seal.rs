@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// kernel's.
 const PROC: &str = "/proc";
 
-/// What the child makes read-only for itself and for CMD.
+/// What the launcher makes read-only for itself and for CMD: its child is an agent
+/// already, and where the security hooks hold no agent mounts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Seal {
     /// Paths, none below another.
