@@ -34,10 +34,11 @@ impl fmt::Display for LeftOut {
 
 /// What is run without a word: the verdicts, and whatever is another on another
 /// kernel. The rest, mostly the daemon's own ways, takes half an hour a kernel.
-const USUAL: [&str; 7] = [
+const USUAL: [&str; 8] = [
+    "bpf_differential",
+    "bpf_egress",
     "lab_destinations",
     "lab_escape",
-    "lab_exec",
     "lab_exec_confined",
     "lab_guard",
     "lab_lsm",
@@ -74,7 +75,7 @@ impl Share {
         match self {
             Self::Loading => LOADING.contains(&name),
             Self::Hooks => HOOKS.contains(&name),
-            Self::Usual => name.starts_with("bpf_") || USUAL.contains(&name),
+            Self::Usual => USUAL.contains(&name),
             Self::All => ["bpf_", "lab_"].iter().any(|start| name.starts_with(start)),
         }
     }

@@ -17,7 +17,7 @@ use crate::test::{Options, initramfs, within};
 use crate::workspace::Workspace;
 
 /// Longest time for everything in the guest, of what is usual and of all there is.
-const SECONDS: u32 = 1800;
+const SECONDS: u32 = 2400;
 const SECONDS_FOR_ALL: u32 = 5400;
 
 /// With a timer that goes on in sleep, so that an idle processor need not poll
