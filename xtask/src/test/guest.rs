@@ -34,12 +34,11 @@ impl fmt::Display for LeftOut {
 
 /// What is run without a word: the verdicts, and whatever is another on another
 /// kernel. The rest, mostly the daemon's own ways, takes half an hour a kernel.
-const USUAL: [&str; 8] = [
+const USUAL: [&str; 7] = [
     "bpf_differential",
     "bpf_egress",
     "lab_destinations",
     "lab_escape",
-    "lab_exec_confined",
     "lab_guard",
     "lab_lsm",
     "lab_lsm_host",
