@@ -21,8 +21,9 @@ const SECONDS: u32 = 2400;
 const SECONDS_FOR_ALL: u32 = 5400;
 
 /// With a timer that goes on in sleep, so that an idle processor need not poll
-/// and take the host's from the busy one.
-const PROCESSOR: &str = "qemu64,+arat";
+/// and take the host's from the busy one; and with random numbers, so that nothing waits
+/// for them.
+const PROCESSOR: &str = "qemu64,+arat,+rdrand";
 /// QEMU 7.2 leaves wrong flags behind `cmpxchg16b`, and the allocator of Linux 6.12
 /// dies of it. From Linux 7.0 on it has another, and socket and task storage come
 /// from `kmalloc_nolock`, which gives nothing without that instruction.
