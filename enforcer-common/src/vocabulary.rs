@@ -167,6 +167,8 @@ vocabulary! {
         /// `lsm/file_fcntl`, `lsm/file_ioctl`: whom a descriptor's signals go to, and
         /// what is typed into a terminal.
         FileControl = 31 => "file_control",
+        /// The system call filter of `enforcer exec`; the daemon is told by it.
+        Seccomp = 32 => "seccomp",
     }
 }
 

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use enforcer_tests::confined::has_scopes;
+use enforcer_tests::wait::eventually;
+use serde_json::Value;
+
 use enforcer_tests::{
     ALLOWED_V4, Agent, BASIC, Daemon, ECHO_PORT, Lab, binaries, cgroup, daemon, privileged,
 };
@@ -53,6 +56,65 @@ fn odd_sockets_and_dangerous_calls_are_refused_to_root_and_to_others() {
         }
         agent.expect_ok(&format!("tcp c {ALLOWED_V4} {ECHO_PORT}"));
     }
+}
+
+#[test]
+fn what_exec_refuses_is_an_event_as_if_a_program_had_refused_it() {
+    if !privileged("what_exec_refuses_is_an_event_as_if_a_program_had_refused_it") {
+        return;
+    }
+    let lab = lab("");
+    let mut daemon = Daemon::start(&lab);
+    let told = |daemon: &Daemon<'_>| {
+        let events = daemon.events().into_iter().filter(|event| event["hook"] == "seccomp");
+        events.map(|event| (event["message"].as_str().unwrap_or("").to_owned(), event)).collect()
+    };
+    let expect = |daemon: &Daemon<'_>, calls: &[&str]| -> Vec<Value> {
+        eventually("the refused calls' events", || {
+            let events: Vec<(String, Value)> = told(daemon);
+            (events.len() == calls.len()).then(|| {
+                let names: Vec<_> = events.iter().map(|(name, _)| name.clone()).collect();
+                assert_eq!(
+                    names,
+                    calls.iter().map(|c| format!("system call {c}")).collect::<Vec<_>>()
+                );
+                events.into_iter().map(|(_, event)| event).collect()
+            })
+        })
+    };
+    let mut calls = Vec::new();
+    for user in [None, Some(UID)] {
+        let mut agent = confined(&lab, user);
+        // What libraries try by habit is refused without a word.
+        agent.expect_refused("call io_uring_setup");
+        agent.expect_refused("call unshare-user");
+        for call in ["bpf", "mount", "ptrace-traceme", "setns"] {
+            agent.expect_refused(&format!("call {call}"));
+        }
+        agent.expect_refused("socket 17 3 768");
+        calls.extend(["bpf", "mount", "ptrace", "setns", "socket"]);
+        let events = expect(&daemon, &calls);
+        for event in &events[events.len() - 5..] {
+            let is_socket = event["message"] == "system call socket";
+            let (kind, reason) =
+                if is_socket { ("denied", "socket-type") } else { ("tamper", "tamper") };
+            assert_eq!(
+                (&event["kind"], &event["reason"]),
+                (&kind.into(), &reason.into()),
+                "{event}"
+            );
+            assert_eq!((&event["agent"], &event["verdict"]), (&"worker".into(), &"deny".into()));
+            assert_eq!(event["process"]["comm"], "lab-agent", "{event}");
+            assert_eq!(event["process"]["uid"], user.unwrap_or(0), "{event}");
+        }
+    }
+    // Without a daemon they are refused all the same, and told of afterwards.
+    let mut agent = confined(&lab, None);
+    daemon.kill9();
+    agent.expect_refused("call bpf");
+    daemon.restart();
+    agent.expect_refused("call mount");
+    assert_eq!(expect(&daemon, &["mount"])[0]["suppressed"], 1);
 }
 
 #[test]

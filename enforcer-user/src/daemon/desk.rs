@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use enforcer_common::{Hook, Reason, Verdict};
 use tokio::task::spawn_blocking;
 
 use super::control::Answers;
 use super::core::Core;
 use super::disconnect::counted;
-use super::protocol::{Reply, Request, why};
-use super::{adopt, holds, reload, show};
+use super::protocol::{Refusal, Reply, Request, why};
+use super::{adopt, holds, pump, reload, show};
 use crate::act::Accepted;
 use crate::events::{Event, EventHub, EventKind};
-use crate::kernel;
+use crate::kernel::{self, monotonic_ns};
 use crate::policy::AgentName;
 
 /// Where clients are answered.
@@ -62,6 +63,7 @@ fn answer(core: &Core, request: Request) -> Reply {
             Ok(generation) => Reply::Reloaded { generation },
             Err(message) => Reply::Refused { message, generation: core.kernel.generation() },
         },
+        Request::Refused(refusal) => refused(core, refusal),
         Request::Detach => detach(core),
         Request::Events { .. } | Request::Revoke { .. } => failed("not answered here".to_owned()),
     }
@@ -115,6 +117,28 @@ async fn revoke(core: &Core, credential: &str, reason: &str) -> Reply {
             hint: Some("`enforcer credentials` lists them and how they are revoked".to_owned()),
         },
     }
+}
+
+/// As if a program of the kernel had refused it.
+fn refused(core: &Core, refusal: Refusal) -> Reply {
+    let Some(agent) = known(core, &refusal.agent) else { return no_agent(&refusal.agent) };
+    let (kind, reason) = if refusal.socket {
+        (EventKind::Denied, Reason::SocketType)
+    } else {
+        (EventKind::Tamper, Reason::Tamper)
+    };
+    let event = Event {
+        verdict: Some(Verdict::Deny.as_str().to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        hook: Some(Hook::Seccomp.as_str().to_owned()),
+        process: refusal.process,
+        policy_generation: core.kernel.generation(),
+        suppressed: refusal.suppressed,
+        message: Some(format!("system call {}", refusal.call)),
+        ..Event::at(kind, monotonic_ns()).of(agent.as_str())
+    };
+    pump::observe(core, event);
+    done("noted".to_owned())
 }
 
 fn detach(core: &Core) -> Reply {

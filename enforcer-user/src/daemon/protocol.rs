@@ -3,6 +3,7 @@
 //! event until the client hangs up (or, without `follow`, until the end).
 
 mod adoption;
+mod refusal;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 pub use adoption::{AdoptedSocket, Adoption, SocketResult};
+pub use refusal::Refusal;
 
 use crate::events::Event;
 
@@ -78,6 +80,8 @@ pub enum Request {
         /// The rule's id.
         rule: u32,
     },
+    /// `enforcer exec` has refused a call.
+    Refused(Refusal),
     /// Remove all enforcement and end; the client has asked for confirmation.
     Detach,
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use crate::cli::exec::filter::Filter;
 use crate::cli::exec::identity::Identity;
 use crate::cli::exec::image::Image;
+use crate::cli::exec::install;
 use crate::cli::exec::report::{Broken, Stage};
 use crate::cli::exec::steps::{self, CapabilitySet};
 
@@ -23,6 +24,8 @@ pub(super) struct Child {
     pub(super) parent: libc::pid_t,
     /// Where a failure is reported; closed by a successful `execve`.
     pub(super) report: RawFd,
+    /// Where the listener's number is told, and where a byte comes when the launcher has it.
+    pub(super) hand_over: [RawFd; 2],
 }
 
 /// What a process under `exec` is and may.
@@ -33,7 +36,7 @@ pub(super) struct Confinement {
     pub(super) keep: CapabilitySet,
     /// Landlock rules; `None` where this kernel has no Landlock.
     pub(super) ruleset: Option<OwnedFd>,
-    /// System calls that are refused.
+    /// System calls that are refused, some of them in the launcher's hearing.
     pub(super) filter: Filter,
 }
 
@@ -72,7 +75,7 @@ impl Child {
         if let Some(ruleset) = ruleset {
             steps::enter_domain(ruleset.as_raw_fd())?;
         }
-        steps::install(filter)?;
+        install::hand_over(install::install(filter)?, self.hand_over);
         self.exec()
     }
 

@@ -1,4 +1,4 @@
-//! The system call filter. What gets past the cgroup's hooks is refused with
+//! The system call filters. What gets past the cgroup's hooks is refused with
 //! `EPERM`, as a hook would refuse it.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use seccompiler::{
 };
 
 use crate::cli::exec::syscalls::{
-    FAMILIES, NEW_NAMESPACE, NEW_TIME_NAMESPACE, PROTOCOLS, REFUSED, TYPE_MASK, TYPING,
+    FAMILIES, NEW_NAMESPACE, NEW_TIME_NAMESPACE, PROTOCOLS, REFUSED, TAMPERING, TYPE_MASK, TYPING,
 };
 
 /// Set in the number of a system call of the x32 ABI (`asm/unistd.h`).
@@ -22,38 +22,73 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Test = (u8, SeccompCmpOp, u64);
 type Result<T> = std::result::Result<T, BackendError>;
 
-/// A filter ready to be installed.
+/// The filters, ready to be installed.
 #[derive(Debug)]
-pub(super) struct Filter(BpfProgram);
+pub(super) struct Filter {
+    /// Refuses without a word.
+    quiet: BpfProgram,
+    /// Leaves refusing to a listener, which tells the daemon.
+    told: BpfProgram,
+    /// Refuses the same where there can be no listener.
+    untold: BpfProgram,
+}
 
 // === impl Filter ===
 
 impl Filter {
-    /// The filter for this architecture; any other one kills.
+    /// The filters for this architecture; any other one kills.
     ///
     /// # Errors
     /// This architecture has none.
     pub(super) fn new() -> Result<Self> {
-        let filter = SeccompFilter::new(
-            rules()?,
-            SeccompAction::Allow,
-            SeccompAction::Errno(libc::EPERM as u32),
-            std::env::consts::ARCH.try_into()?,
-        )?;
-        let mut program = prologue();
-        program.extend(BpfProgram::try_from(filter)?);
-        Ok(Self(program))
+        let mut quiet = prologue();
+        quiet.extend(refusing(quiet_rules()?)?);
+        let untold = refusing(told_rules()?)?;
+        Ok(Self { quiet, told: untold.iter().map(left_to_a_listener).collect(), untold })
     }
 
-    /// As `seccomp(2)` takes it; points into this filter.
-    #[expect(clippy::cast_possible_truncation, reason = "at most 4096 instructions: checked")]
-    pub(super) fn program(&self) -> libc::sock_fprog {
-        libc::sock_fprog {
-            len: self.0.len() as u16,
-            // The same `struct sock_filter` of linux/filter.h; only read.
-            filter: self.0.as_ptr().cast_mut().cast(),
-        }
+    /// The first to install; as `seccomp(2)` takes it, pointing into this.
+    pub(super) fn quiet(&self) -> libc::sock_fprog {
+        program(&self.quiet)
     }
+
+    /// For `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
+    pub(super) fn told(&self) -> libc::sock_fprog {
+        program(&self.told)
+    }
+
+    /// In the place of [`Filter::told`].
+    pub(super) fn untold(&self) -> libc::sock_fprog {
+        program(&self.untold)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most 4096 instructions: checked")]
+fn program(filter: &BpfProgram) -> libc::sock_fprog {
+    libc::sock_fprog {
+        len: filter.len() as u16,
+        // The same `struct sock_filter` of linux/filter.h; only read.
+        filter: filter.as_ptr().cast_mut().cast(),
+    }
+}
+
+fn refusing(rules: Rules) -> Result<BpfProgram> {
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        refuse,
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    BpfProgram::try_from(filter)
+}
+
+/// The library knows no listeners.
+fn left_to_a_listener(instruction: &sock_filter) -> sock_filter {
+    let refuses = u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K
+        && instruction.k == libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    let k = if refuses { libc::SECCOMP_RET_USER_NOTIF } else { instruction.k };
+    sock_filter { k, ..instruction.clone() }
 }
 
 /// What the library cannot say: `clone3` has its flags behind a pointer, and
@@ -78,12 +113,17 @@ fn prologue() -> BpfProgram {
 }
 
 /// Rules of a call are alternatives; one that holds refuses it.
-fn rules() -> Result<Rules> {
+fn quiet_rules() -> Result<Rules> {
     let mut rules: Rules = REFUSED.iter().map(|number| (*number, Vec::new())).collect();
     let spawning = NEW_NAMESPACE.map(|flag| vec![has(0, flag)]);
     let unsharing = spawning.iter().cloned().chain([vec![has(0, NEW_TIME_NAMESPACE)]]);
     rules.insert(libc::SYS_unshare, any_of(unsharing)?);
     rules.insert(libc::SYS_clone, any_of(spawning)?);
+    Ok(rules)
+}
+
+fn told_rules() -> Result<Rules> {
+    let mut rules: Rules = TAMPERING.iter().map(|(number, _)| (*number, Vec::new())).collect();
     rules.insert(libc::SYS_ioctl, any_of(TYPING.map(|request| vec![is(1, request)]))?);
     // Limits of other processes: one of zero seconds ends a daemon.
     rules.insert(libc::SYS_prlimit64, any_of([vec![is_not(0, 0)]])?);

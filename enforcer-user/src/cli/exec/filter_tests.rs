@@ -6,8 +6,9 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 
 use super::filter::Filter;
+use super::install::install_untold;
 use super::steps;
-use super::syscalls::{NEW_NAMESPACE, NEW_TIME_NAMESPACE, REFUSED};
+use super::syscalls::{NEW_NAMESPACE, NEW_TIME_NAMESPACE, REFUSED, TAMPERING};
 
 type Call = (c_long, [c_long; 3]);
 
@@ -19,7 +20,7 @@ fn under_filter(calls: &[Call]) -> Vec<c_int> {
     // SAFETY: the child makes system calls on data made before, and exits.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        let ready = steps::no_new_privileges().and_then(|()| steps::install(&filter));
+        let ready = steps::no_new_privileges().and_then(|()| install_untold(&filter));
         for (number, [a, b, c]) in calls.iter().filter(|_| ready.is_ok()) {
             // SAFETY: refused, or harmless with the arguments that the tests
             // give: bad descriptors and null pointers.
@@ -56,7 +57,8 @@ fn socket(family: c_int, kind: c_int, protocol: c_int) -> Call {
 #[test]
 fn calls_on_the_list_are_refused_with_any_argument() {
     for arguments in [[0; 3], [-1; 3], [1, 2, 3]] {
-        let calls: Vec<_> = REFUSED.iter().map(|number| (*number, arguments)).collect();
+        let all = REFUSED.iter().chain(TAMPERING.iter().map(|(number, _)| number));
+        let calls: Vec<_> = all.map(|number| (*number, arguments)).collect();
         assert_all(libc::EPERM, &calls);
     }
 }
@@ -158,7 +160,7 @@ fn a_call_of_the_32_bit_abi_kills() {
     // SAFETY: the child makes system calls only, and exits.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        let ready = steps::no_new_privileges().and_then(|()| steps::install(&filter));
+        let ready = steps::no_new_privileges().and_then(|()| install_untold(&filter));
         if ready.is_ok() {
             // SAFETY: `getpid` of the 32-bit table; clobbers only what is said.
             unsafe {

@@ -12,6 +12,7 @@ use super::filter::Filter;
 use super::identity::Identity;
 use super::image::Image;
 use super::launch::{LaunchError, launch};
+use super::refusals::Hearing;
 use super::steps::CapabilitySet;
 use super::supervise::{Signals, supervise};
 
@@ -61,8 +62,11 @@ impl Lab {
         let mut confinement = confinement(identity, self.keep);
         let ruleset = self.ruleset.as_ref().map(OwnedFd::try_clone).transpose();
         confinement.ruleset = ruleset.expect("a copy of the descriptor");
-        let launched = launch(&self.cgroup, image, confinement)?;
-        Ok(supervise(&launched, &signals).expect("supervised"))
+        let (launched, listener) = launch(&self.cgroup, image, confinement)?;
+        let hearing = Hearing::begin(listener, None);
+        let code = supervise(&launched, &signals).expect("supervised");
+        hearing.end();
+        Ok(code)
     }
 
     /// Runs a script that writes into `$OUT`, and reads that.

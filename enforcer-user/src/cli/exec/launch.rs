@@ -3,7 +3,7 @@
 
 use std::ffi::NulError;
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use crate::cli::exec::child::{Child, Confinement};
 use crate::cli::exec::image::Image;
+use crate::cli::exec::listener::Listener;
 use crate::cli::exec::report::{Broken, Stage};
 
 /// `linux/sched.h`; libc's constant is 32 bits wide and so is zero.
@@ -40,7 +41,8 @@ pub(super) struct Launched {
     pub(super) pidfd: OwnedFd,
 }
 
-/// Starts CMD and returns once `execve` has succeeded.
+/// Starts CMD and returns once `execve` has succeeded; with what hears of the calls
+/// that it is refused, or why there is nothing that does.
 ///
 /// # Errors
 /// CMD does not run, and nothing of it is left.
@@ -48,22 +50,28 @@ pub(super) fn launch(
     cgroup: &Path,
     image: Image,
     confinement: Confinement,
-) -> Result<Launched, LaunchError> {
+) -> Result<(Launched, io::Result<Listener>), LaunchError> {
     let directory = File::open(cgroup)
         .map_err(|source| LaunchError::Cgroup { cgroup: cgroup.to_owned(), source })?;
-    let (reader, writer) = report_pipe()?;
+    let (reader, writer) = pipe()?;
+    let ((number, tell), (wait, mut go)) = (pipe()?, pipe()?);
     let child = Child {
         image,
         confinement,
         can_bound: can_bound_capabilities()?,
         parent: nix::unistd::getpid().as_raw(),
         report: writer.as_raw_fd(),
+        hand_over: [tell.as_raw_fd(), wait.as_raw_fd()],
     };
     let launched = clone_into(directory.as_raw_fd(), &child)
         .map_err(|source| LaunchError::Clone { cgroup: cgroup.to_owned(), source })?;
-    drop(writer);
+    drop((writer, tell, wait));
+    let listener = Listener::take(number, &launched.pidfd);
+    // The child has this end as well, so closing it would not be seen. A child that
+    // has died needs no word.
+    drop(go.write_all(&[0]));
     match read_report(reader)? {
-        None => Ok(launched),
+        None => Ok((launched, listener)),
         Some(Broken { stage, errno }) => {
             reap(&launched)?;
             Err(LaunchError::Child { stage, source: io::Error::from_raw_os_error(errno) })
@@ -72,7 +80,7 @@ pub(super) fn launch(
 }
 
 /// Both ends close on exec, as the standard library has it.
-fn report_pipe() -> Result<(PipeReader, PipeWriter), LaunchError> {
+fn pipe() -> Result<(PipeReader, PipeWriter), LaunchError> {
     io::pipe().map_err(|source| LaunchError::System { act: "make a pipe", source })
 }
 

@@ -26,8 +26,11 @@ mod syscalls;
 mod filter;
 mod report;
 mod steps;
+mod install;
 mod child;
+mod listener;
 mod launch;
+mod refusals;
 mod supervise;
 #[cfg(test)]
 mod filter_tests;
@@ -45,6 +48,7 @@ use filter::Filter;
 use identity::Identity;
 use image::Image;
 use launch::LaunchError;
+use refusals::{Daemon, Hearing};
 use report::{Broken, Stage};
 use seal::Seal;
 use supervise::Signals;
@@ -61,6 +65,7 @@ all that it starts:
   bpf, ptrace and other processes' memory, namespaces, mounts, keys, file handles, 32-bit code
   writing to /etc, /usr, /proc, /sys, cgroups, most of /dev and the enforcer's own files
   signals and abstract Unix sockets to processes outside (Linux 6.12)
+Attempts on the enforcement and on such sockets are events with the hook `seccomp`.
 What this kernel cannot take is said on stderr. XDG_RUNTIME_DIR is a folder of its own.
 
 SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT and SIGTSTP are passed
@@ -108,6 +113,8 @@ pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Fa
     let fence = fence(&settings, config, folder.as_deref())?;
     let keep = grants::capabilities(&settings, &args.agent);
     let filter = Filter::new().map_err(|error| cannot("build the system call filter", &error))?;
+    // Before the mounts are changed: what the socket is in may be hidden then.
+    let daemon = Daemon::at(&settings.control_socket, &args.agent);
     let seal = seal(&settings, identity.as_ref(), &fence.forbidden, folder.as_deref());
     if let Some(seal) = seal {
         steps::seal(&seal).map_err(|Broken { stage, errno }| {
@@ -116,11 +123,12 @@ pub(crate) fn run(config: Option<&Path>, args: &ExecArgs) -> Result<ExitCode, Fa
     }
     let confinement = Confinement { identity, keep, ruleset: fence.ruleset, filter };
     let signals = Signals::block().map_err(|error| supervision(&error))?;
-    let launched = launch::launch(&cgroup, image, confinement)
+    let (launched, listener) = launch::launch(&cgroup, image, confinement)
         .map_err(|error| not_launched(&error, &args.command))?;
-    supervise::supervise(&launched, &signals)
-        .map(ExitCode::from)
-        .map_err(|error| supervision(&error))
+    let hearing = Hearing::begin(listener, daemon);
+    let code = supervise::supervise(&launched, &signals);
+    hearing.end();
+    code.map(ExitCode::from).map_err(|error| supervision(&error))
 }
 
 /// `None`, with a warning, where there can be none: CMD has less then.

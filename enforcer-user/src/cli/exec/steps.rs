@@ -5,7 +5,6 @@ use std::ffi::{CStr, c_int, c_long, c_ulong};
 use std::os::fd::RawFd;
 use std::ptr;
 
-use crate::cli::exec::filter::Filter;
 use crate::cli::exec::identity::Identity;
 use crate::cli::exec::report::{Broken, Stage};
 use crate::cli::exec::seal::Seal;
@@ -171,13 +170,6 @@ pub(super) fn close_on_exec() -> Result<(), Broken> {
 
 pub(super) fn enter_domain(ruleset: RawFd) -> Result<(), Broken> {
     call(Stage::Landlock, libc::SYS_landlock_restrict_self, [c_long::from(ruleset), 0, 0, 0])
-}
-
-/// Last before `execve`: whatever comes after it is filtered.
-pub(super) fn install(filter: &Filter) -> Result<(), Broken> {
-    let program = filter.program();
-    let mode = c_long::from(libc::SECCOMP_SET_MODE_FILTER);
-    call(Stage::Seccomp, libc::SYS_seccomp, [mode, 0, address(&raw const program), 0])
 }
 
 fn prctl(stage: Stage, option: c_int, value: c_long) -> Result<(), Broken> {

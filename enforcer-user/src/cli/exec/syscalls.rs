@@ -5,35 +5,57 @@ use std::ffi::{c_int, c_long};
 /// `open_tree_attr(2)`, the same number on every architecture.
 const SYS_OPEN_TREE_ATTR: c_long = 467;
 
-/// Refused whatever their arguments: each makes or takes something that no
-/// hook on the cgroup sees, or undoes a part of the enforcement.
+/// Attempts on the enforcement or on other processes, whatever their arguments:
+/// refused, and told to the daemon.
+pub(super) const TAMPERING: &[(c_long, &str)] = &[
+    // Programs, maps and links of the enforcement.
+    (libc::SYS_bpf, "bpf"),
+    // Other processes and what they hold.
+    (libc::SYS_ptrace, "ptrace"),
+    (libc::SYS_process_vm_readv, "process_vm_readv"),
+    (libc::SYS_process_vm_writev, "process_vm_writev"),
+    (libc::SYS_pidfd_getfd, "pidfd_getfd"),
+    // Namespaces, mounts and roots.
+    (libc::SYS_setns, "setns"),
+    (libc::SYS_mount, "mount"),
+    (libc::SYS_umount2, "umount2"),
+    (libc::SYS_pivot_root, "pivot_root"),
+    (libc::SYS_move_mount, "move_mount"),
+    (libc::SYS_fsmount, "fsmount"),
+    (libc::SYS_mount_setattr, "mount_setattr"),
+    // The kernel itself.
+    (libc::SYS_kexec_load, "kexec_load"),
+    (libc::SYS_kexec_file_load, "kexec_file_load"),
+    (libc::SYS_init_module, "init_module"),
+    (libc::SYS_finit_module, "finit_module"),
+    (libc::SYS_delete_module, "delete_module"),
+    (libc::SYS_reboot, "reboot"),
+];
+
+/// Likewise, on some arguments only.
+pub(super) const TAMPERING_AT_TIMES: &[(c_long, &str)] =
+    &[(libc::SYS_ioctl, "ioctl"), (libc::SYS_prlimit64, "prlimit64")];
+
+/// Sockets that no hook on the cgroup judges: refused, and told to the daemon.
+pub(super) const SOCKETS: &[(c_long, &str)] =
+    &[(libc::SYS_socket, "socket"), (libc::SYS_socketpair, "socketpair")];
+
+/// Refused whatever their arguments, without a word, because libraries try them by
+/// habit: each makes or takes something that no hook on the cgroup sees, or undoes a
+/// part of the enforcement.
 pub(super) const REFUSED: &[c_long] = &[
     // Makes sockets and connects them without a system call to look at.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
-    // Programs, maps and links of the enforcement.
-    libc::SYS_bpf,
     libc::SYS_perf_event_open,
-    // Other processes and what they hold.
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
-    // Namespaces, mounts and roots.
-    libc::SYS_setns,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_move_mount,
+    // Mounts and roots.
     libc::SYS_open_tree,
     SYS_OPEN_TREE_ATTR,
     libc::SYS_fsopen,
     libc::SYS_fsconfig,
-    libc::SYS_fsmount,
     libc::SYS_fspick,
-    libc::SYS_mount_setattr,
     libc::SYS_chroot,
     // Keys: the kernel runs a program outside to find one.
     libc::SYS_add_key,
@@ -44,12 +66,6 @@ pub(super) const REFUSED: &[c_long] = &[
     libc::SYS_name_to_handle_at,
     // The kernel itself.
     libc::SYS_userfaultfd,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_reboot,
     libc::SYS_swapon,
     libc::SYS_swapoff,
     libc::SYS_quotactl,
