@@ -41,6 +41,9 @@ struct Cli {
     /// Numbers of prefixes, instead of all.
     #[arg(long, value_delimiter = ',', value_parser = size)]
     sizes: Vec<u32>,
+    /// Only the programs alone: no live traffic, no other firewalls, few agents.
+    #[arg(long)]
+    programs_only: bool,
     /// Leave out the part with many agents.
     #[arg(long)]
     no_agents: bool,
@@ -100,7 +103,8 @@ fn measured(cli: &Cli) -> Result<Report> {
     let start = Instant::now();
     let say = |what: &str| eprintln!("[{:5.1} s] {what}", start.elapsed().as_secs_f64());
     let sizes = if cli.sizes.is_empty() { SIZES.to_vec() } else { cli.sizes.clone() };
-    let scope = Scope { sizes, agents: !cli.no_agents };
+    let (live, agents) = (!cli.programs_only, !cli.programs_only && !cli.no_agents);
+    let scope = Scope { sizes, live, agents };
     let report = run::run(&scope, &command(), &say)?;
     let folder = Path::new(ROOT).join("target/bench");
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;

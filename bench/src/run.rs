@@ -24,6 +24,8 @@ const TWINS: usize = 2;
 pub struct Scope {
     /// Numbers of prefixes, of [`SIZES`].
     pub sizes: Vec<u32>,
+    /// Whether live traffic and the other firewalls are part of it.
+    pub live: bool,
     /// Whether many agents are part of it.
     pub agents: bool,
 }
@@ -36,7 +38,7 @@ pub fn run(scope: &Scope, command: &str, say: &dyn Fn(&str)) -> Result<Report> {
     let start = Instant::now();
     let mut rows = vec![steps::control()?];
     for &size in &scope.sizes {
-        rows.extend(one_size(size, say)?);
+        rows.extend(one_size(size, scope.live, say)?);
     }
     if scope.agents {
         say("many agents");
@@ -54,7 +56,7 @@ pub fn run(scope: &Scope, command: &str, say: &dyn Fn(&str)) -> Result<Report> {
     })
 }
 
-fn one_size(size: u32, say: &dyn Fn(&str)) -> Result<Vec<Row>> {
+fn one_size(size: u32, live: bool, say: &dyn Fn(&str)) -> Result<Vec<Row>> {
     let words = size_in_words(size);
     say(&format!("{words} prefixes: loading"));
     let nets = prefixes(size, Lengths::Three);
@@ -65,7 +67,9 @@ fn one_size(size: u32, say: &dyn Fn(&str)) -> Result<Vec<Row>> {
             rows.extend(load::rows(&ours, size));
             say(&format!("{words} prefixes: the packet program alone"));
             rows.extend(steps::measure(&ours, size)?);
-            rows.extend(side_by_side(&ours, None, &nets, size, say)?);
+            if live {
+                rows.extend(side_by_side(&ours, None, &nets, size, say)?);
+            }
             if COLD.contains(&size) {
                 say(&format!("{words} prefixes: cold look-ups"));
                 rows.extend(look_ups(ours, size)?);
@@ -74,7 +78,9 @@ fn one_size(size: u32, say: &dyn Fn(&str)) -> Result<Vec<Row>> {
         Err(error) => {
             let why = format!("{error:#}");
             rows.extend(refused(size, &why));
-            rows.extend(side_by_side(&[], Some(why), &nets, size, say)?);
+            if live {
+                rows.extend(side_by_side(&[], Some(why), &nets, size, say)?);
+            }
         }
     }
     Ok(rows)

@@ -3,12 +3,11 @@
 use std::fs;
 
 use enforcer_common::Reason;
+use enforcer_tests::traffic::{ALWAYS, NEVER, Traffic};
 use enforcer_tests::{
-    ALLOWED_V4, Agent, BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, eventually, pins, privileged,
+    ALLOWED_V4, BASIC, Daemon, FORBIDDEN_V4, Lab, SINK_PORT, eventually, pins, privileged,
 };
 use nix::sys::signal::Signal;
-
-const RATE: u64 = 1000;
 
 #[test]
 fn killed_stopped_and_restarted_the_daemon_is_not_missed() {
@@ -20,19 +19,19 @@ fn killed_stopped_and_restarted_the_daemon_is_not_missed() {
     lab.write_policy("outcast", &BASIC.replace("5001", "5000"));
     let mut daemon = Daemon::start(&lab);
     daemon.ok(&["quarantine", "outcast", "--reason", "test"]);
-    let traffic = Traffic::begin(&lab, long_enough());
+    let traffic = Traffic::begin(&lab, "worker", &[ALWAYS, NEVER]);
     daemon.kill9();
+    traffic.more(&lab, 10);
     daemon.restart();
     daemon.signal(Signal::SIGSTOP);
-    eventually("some packets while it is stopped", || {
-        let before = lab.peer.packets().len();
-        eventually("more", || (lab.peer.packets().len() > before + 200).then_some(()));
-        Some(())
-    });
+    traffic.more(&lab, 10);
     daemon.signal(Signal::SIGCONT);
     assert!(daemon.stop(), "{}", daemon.log());
+    traffic.more(&lab, 10);
     daemon.restart();
-    let (allowed, denied) = traffic.end();
+    traffic.more(&lab, 10);
+    let sent = traffic.settle(&lab);
+    let (allowed, denied) = (sent[0].sent, sent[1].refused);
     assert_eq!(lab.peer.packets().len() as u64, allowed);
     assert_eq!(pins::counter(&lab, Some("worker"), Reason::Rule).packets, allowed);
     assert_eq!(pins::counter(&lab, Some("worker"), Reason::NoRule).packets, denied);
@@ -63,12 +62,12 @@ fn a_corrupt_state_database_opens_nothing() {
         }
     }
     assert!(spoilt > 0, "the daemon keeps its state somewhere");
+    let traffic = Traffic::begin(&lab, "worker", &[ALWAYS, NEVER]);
     daemon.spawn();
-    let traffic = Traffic::begin(&lab, 3);
-    let (allowed, _) = traffic.end();
-    assert_eq!(lab.peer.packets().len() as u64, allowed);
-    lab.agent("outcast").expect_refused(&format!("udp connected {ALLOWED_V4} 5000 1"));
     eventually("a word on its state", || daemon.log().contains("state").then_some(()));
+    traffic.more(&lab, 10);
+    traffic.settle(&lab);
+    lab.agent("outcast").expect_refused(&format!("udp connected {ALLOWED_V4} 5000 1"));
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
@@ -119,36 +118,7 @@ fn a_plan_that_does_not_fit_is_refused_and_the_old_one_stays() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && text.contains("prefixes"), "{output:?}");
     assert_eq!(daemon.json(&["status"])["generation"], generation);
-    let traffic = Traffic::begin(&lab, 1);
-    let (allowed, _) = traffic.end();
-    assert_eq!(lab.peer.packets().len() as u64, allowed);
-}
-
-/// Seconds of traffic that outlast two starts of the daemon, also where the
-/// processor is emulated.
-fn long_enough() -> u64 {
-    if std::env::var_os("ENFORCER_GUEST").is_some() { 40 } else { 8 }
-}
-
-/// An agent that sends what is allowed and one that sends what is not.
-struct Traffic {
-    good: Agent,
-    bad: Agent,
-}
-
-impl Traffic {
-    fn begin(lab: &Lab, seconds: u64) -> Self {
-        let (mut good, mut bad) = (lab.agent("worker"), lab.agent("worker"));
-        good.begin(&format!("flood unconnected {ALLOWED_V4} {SINK_PORT} {RATE} {seconds} 1 4 64"));
-        bad.begin(&format!("flood unconnected {FORBIDDEN_V4} {SINK_PORT} {RATE} {seconds} 1 4 64"));
-        Self { good, bad }
-    }
-
-    /// How many were allowed and how many denied: all of each.
-    fn end(mut self) -> (u64, u64) {
-        let (good, bad) = (self.good.finish(), self.bad.finish());
-        assert_eq!(good.number("sent"), good.number("attempts"), "{}", good.0);
-        assert_eq!(bad.errors("EPERM"), bad.number("attempts"), "{}", bad.0);
-        (good.number("sent"), bad.number("attempts"))
-    }
+    let traffic = Traffic::begin(&lab, "worker", &[ALWAYS, NEVER]);
+    traffic.more(&lab, 10);
+    traffic.settle(&lab);
 }
