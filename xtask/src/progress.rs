@@ -2,9 +2,13 @@
 //! plain lines anywhere else.
 
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Steps that run side by side have a line each.
+static LINES: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// One long step.
 pub(crate) struct Progress {
@@ -34,12 +38,13 @@ impl Progress {
             bar.finish_and_clear();
         }
         let outcome = if success { "done" } else { "FAILED" };
-        eprintln!("  {}: {outcome} in {:.1} s", self.title, self.started.elapsed().as_secs_f64());
+        let seconds = self.started.elapsed().as_secs_f64();
+        LINES.suspend(|| eprintln!("  {}: {outcome} in {seconds:.1} s", self.title));
     }
 }
 
 fn spinner(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_prefix(title.to_owned());
+    let bar = LINES.add(ProgressBar::new_spinner().with_prefix(title.to_owned()));
     let template = "  {spinner} {prefix} ({elapsed}) {wide_msg:.dim}";
     bar.set_style(
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),

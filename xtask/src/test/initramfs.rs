@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,6 +13,7 @@ use crate::shell;
 use crate::test::binaries::{self, Built};
 use crate::test::guest::Share;
 use crate::test::modules;
+use crate::test::place::Place;
 use crate::workspace::Workspace;
 
 /// Puts together what is the same for every kernel, with this share of the tests.
@@ -32,13 +34,22 @@ pub(crate) fn prepare(workspace: &Workspace, built: &Built, share: Share) -> Res
     programs(built, &root, share)
 }
 
+/// One archive is made at a time: all are made of the same folder.
+static FOLDER: Mutex<()> = Mutex::new(());
+
 /// Adds the kernel's modules and the `order` of the tests, and returns the
-/// archive that QEMU loads.
-pub(crate) fn make(workspace: &Workspace, kernel: &Kernel, order: &str) -> Result<PathBuf> {
+/// archive that QEMU loads for the guest at `place`.
+pub(crate) fn make(
+    workspace: &Workspace,
+    place: Place,
+    kernel: &Kernel,
+    order: &str,
+) -> Result<PathBuf> {
+    let _alone = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
     let root = root(workspace);
     fs::write(root.join("tests/order"), order).context("write the order of the tests")?;
     modules::place(workspace, kernel, &root.join("modules"))?;
-    archive(workspace, &root)
+    archive(workspace, place, &root)
 }
 
 fn root(workspace: &Workspace) -> PathBuf {
@@ -83,8 +94,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// `cpio` in the format that the kernel unpacks.
-fn archive(workspace: &Workspace, root: &Path) -> Result<PathBuf> {
-    let target = workspace.vm().join("initramfs.cpio");
+fn archive(workspace: &Workspace, place: Place, root: &Path) -> Result<PathBuf> {
+    let target = workspace.vm().join(format!("{place}.cpio").replace(' ', "-"));
     let script = "find . | \"$0\" cpio -o -H newc";
     let out = File::create(&target).with_context(|| format!("create {}", target.display()))?;
     let mut command = Command::new("sh");

@@ -4,6 +4,7 @@ mod binaries;
 mod fuzz;
 mod guest;
 mod initramfs;
+mod lanes;
 mod leftovers;
 mod libtest;
 mod modules;
@@ -26,6 +27,7 @@ use crate::test::libtest::Outcome;
 use crate::test::place::Place;
 use crate::test::summary::{Row, Summary};
 use crate::test::tier::Tier;
+use crate::test::vm::Guest;
 use crate::workspace::Workspace;
 use crate::{build, setup, shell};
 
@@ -126,22 +128,28 @@ fn run_tier(
     options: &Options,
     built: &Built,
 ) -> Result<Vec<Row>> {
-    let row = |place: Place, run: &dyn Fn() -> Result<Outcome>| {
-        let started = Instant::now();
-        let mut outcome = run()?;
-        skips::judge(workspace, place, &mut outcome)?;
-        Ok(Row { place, outcome, seconds: started.elapsed().as_secs_f64() })
-    };
     match tier {
-        Tier::Vm => vm::guests(workspace, built, options)?
-            .iter()
-            .map(|guest| row(guest.place(), &|| guest.run(workspace)))
-            .collect(),
-        Tier::Fuzz => Ok(vec![row(tier.into(), &|| fuzz::run(workspace, options.fuzz_seconds))?]),
+        Tier::Vm => {
+            let guests = vm::guests(workspace, built, options)?;
+            let one = |guest: &Guest| row(workspace, guest.place(), || guest.run(workspace));
+            lanes::side_by_side(&guests, one).into_iter().collect()
+        }
+        Tier::Fuzz => {
+            let run = || fuzz::run(workspace, options.fuzz_seconds);
+            Ok(vec![row(workspace, tier.into(), run)?])
+        }
         Tier::Pure | Tier::Bpf | Tier::Lab => {
-            Ok(vec![row(tier.into(), &|| run_here(workspace, tier, options, built))?])
+            let run = || run_here(workspace, tier, options, built);
+            Ok(vec![row(workspace, tier.into(), run)?])
         }
     }
+}
+
+fn row(workspace: &Workspace, place: Place, run: impl Fn() -> Result<Outcome>) -> Result<Row> {
+    let started = Instant::now();
+    let mut outcome = run()?;
+    skips::judge(workspace, place, &mut outcome)?;
+    Ok(Row { place, outcome, seconds: started.elapsed().as_secs_f64() })
 }
 
 fn run_here(
