@@ -68,7 +68,7 @@ pub(crate) fn socket_create(ctx: SockContext) -> i32 {
 #[inline(always)]
 fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     let Some(tables) = KernelTables::open() else { return Verdict::Deny };
-    if shortcut::leaves(ctx, &tables.control) {
+    if shortcut::leaves(ctx, &tables) {
         return Verdict::Allow;
     }
     let sk = full_socket(ctx);

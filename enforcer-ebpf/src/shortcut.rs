@@ -155,6 +155,22 @@ impl Held {
         }
     }
 
+    /// Charges the caps for the next packets, where what is left is less than this.
+    #[inline(always)]
+    fn top_up(&self, tables: &KernelTables, slot: u32, packets: u64, bytes: u64) {
+        let Some(limits) = tables.limits(slot) else { return };
+        let left = field!(self, packets_left);
+        if left < packets {
+            let ahead = charge_ahead(tables, slot, Charge::Packets, &limits.packets, PACKETS_AHEAD);
+            field!(self, packets_left = left + ahead);
+        }
+        let left = field!(self, bytes_left);
+        if left < bytes {
+            let ahead = charge_ahead(tables, slot, Charge::Bytes, &limits.bytes, BYTES_AHEAD);
+            field!(self, bytes_left = left + ahead);
+        }
+    }
+
     /// Takes the packet out of what was charged ahead.
     #[inline(always)]
     fn spend(&self, packets: u64, bytes: u64) -> bool {
@@ -172,14 +188,18 @@ impl Held {
 }
 
 /// Whether the packet leaves for where one was allowed lately, under the verdicts
-/// in force and within what was charged ahead; it is counted then.
+/// in force and within what is charged ahead; it is counted then.
 #[inline(always)]
-pub(crate) fn leaves(ctx: &SkBuffContext, control: &Control) -> bool {
-    let Some((held, key)) = look::<DESTINATION>(ctx, control) else { return false };
+pub(crate) fn leaves(ctx: &SkBuffContext, tables: &KernelTables) -> bool {
+    let Some((held, slot, key)) = look::<DESTINATION>(ctx, &tables.control) else { return false };
     // SAFETY: fields of the context.
-    let (segments, bytes) = unsafe { ((*ctx.skb.skb).gso_segs, (*ctx.skb.skb).len) };
+    let (segments, bytes) = unsafe { ((*ctx.skb.skb).gso_segs, (*ctx.skb.skb).len.into()) };
     let packets = if segments == 0 { 1 } else { u64::from(segments) };
-    let passes = held.is_in_force(control) && held.knows(&key) && held.spend(packets, bytes.into());
+    let mut passes = held.is_in_force(&tables.control) && held.knows(&key);
+    if passes && !held.spend(packets, bytes) {
+        held.top_up(tables, slot, packets, bytes);
+        passes = held.spend(packets, bytes);
+    }
     held.give_back();
     passes
 }
@@ -187,14 +207,14 @@ pub(crate) fn leaves(ctx: &SkBuffContext, control: &Control) -> bool {
 /// Whether the packet comes from where the agent was allowed to send to lately.
 #[inline(always)]
 pub(crate) fn arrives(ctx: &SkBuffContext, control: &Control) -> bool {
-    let Some((held, key)) = look::<SOURCE>(ctx, control) else { return false };
+    let Some((held, _, key)) = look::<SOURCE>(ctx, control) else { return false };
     let passes = held.is_in_force(control) && held.knows(&key);
     held.give_back();
     passes
 }
 
 #[inline(always)]
-fn look<const END: bool>(ctx: &SkBuffContext, control: &Control) -> Option<(Held, FlowKey)> {
+fn look<const END: bool>(ctx: &SkBuffContext, control: &Control) -> Option<(Held, u32, FlowKey)> {
     // SAFETY: fields of the context.
     let (start, end, interface, sk) = unsafe {
         let skb = ctx.skb.skb;
@@ -207,7 +227,7 @@ fn look<const END: bool>(ctx: &SkBuffContext, control: &Control) -> Option<(Held
     }
     // SAFETY: checked non-null.
     let slot = unsafe { identity::known(sk.cast(), control) }?;
-    Some((Held::take(slot)?, key))
+    Some((Held::take(slot)?, slot, key))
 }
 
 /// Remembers that a flow is allowed, and charges the caps for its next packets.
@@ -216,7 +236,6 @@ pub(crate) fn remember(tables: &KernelTables, slot: u32, flow: &Flow) {
     if !flow.protocol.has_ports() {
         return;
     }
-    let Some(limits) = tables.limits(slot) else { return };
     let Some(held) = Held::take(slot) else { return };
     if !held.is_in_force(&tables.control) {
         held.begin(&tables.control);
@@ -225,16 +244,7 @@ pub(crate) fn remember(tables: &KernelTables, slot: u32, flow: &Flow) {
     if !held.knows(&key) {
         held.put_first(&key);
     }
-    let left = field!(held, packets_left);
-    if left < flow.packets.into() {
-        let ahead = charge_ahead(tables, slot, Charge::Packets, &limits.packets, PACKETS_AHEAD);
-        field!(held, packets_left = left + ahead);
-    }
-    let left = field!(held, bytes_left);
-    if left < flow.bytes.into() {
-        let ahead = charge_ahead(tables, slot, Charge::Bytes, &limits.bytes, BYTES_AHEAD);
-        field!(held, bytes_left = left + ahead);
-    }
+    held.top_up(tables, slot, flow.packets.into(), flow.bytes.into());
     held.give_back();
 }
 
