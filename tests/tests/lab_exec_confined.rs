@@ -6,11 +6,10 @@ use std::process::{Command, Stdio};
 
 use enforcer_tests::confined::has_scopes;
 use enforcer_tests::wait::eventually;
-use serde_json::Value;
-
 use enforcer_tests::{
     ALLOWED_V4, Agent, BASIC, Daemon, ECHO_PORT, Lab, binaries, cgroup, daemon, privileged,
 };
+use serde_json::Value;
 
 /// `AF_PACKET`, `AF_VSOCK`, `AF_ALG`, `AF_RDS`, `AF_SMC`, `AF_TIPC`, `AF_KEY`,
 /// `AF_XDP`, `AF_BLUETOOTH`; raw and legacy types; MPTCP, SCTP, UDP-Lite; audit and generic netlink.
