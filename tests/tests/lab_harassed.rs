@@ -39,14 +39,14 @@ fn a_daemon_that_is_moved_among_the_agents_is_not_ready() {
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
     let daemon = Daemon::start(&lab);
-    daemon.ok(&["wait-ready", "--timeout", "60s"]);
+    let logged = |said: &str| eventually(said, || daemon.log().contains(said).then_some(()));
+    logged("daemon: ready");
     let procs = lab.cgroup("worker").join("cgroup.procs");
     fs::write(procs, daemon.pid().to_string()).expect("moved");
     // In the log: where the security hooks hold, the daemon's own calls are refused then,
     // and it may not answer.
-    for said in ["tamper: the daemon was moved into", "not ready any more: the daemon was moved"] {
-        eventually(said, || daemon.log().contains(said).then_some(()));
-    }
+    logged("tamper: the daemon was moved into");
+    logged("not ready any more: the daemon was moved");
     let answer = daemon.enforcer(&["status", "-o", "json"]).stdout;
     let status = serde_json::from_slice::<Value>(&answer).ok();
     assert!(status.is_none_or(|status| status["ready"] == false), "{}", daemon.log());
