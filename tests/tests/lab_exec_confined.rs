@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use enforcer_tests::confined::has_scopes;
 use enforcer_tests::wait::eventually;
 use enforcer_tests::{
-    ALLOWED_V4, Agent, BASIC, Daemon, ECHO_PORT, Lab, binaries, cgroup, daemon, privileged,
+    ALLOWED_V4, Agent, BASIC, Daemon, ECHO_PORT, Lab, binaries, cgroup, daemon, privileged, revoker,
 };
 use serde_json::Value;
 
@@ -155,6 +155,7 @@ fn root_under_exec_opens_nothing_up_for_others() {
         return;
     }
     let lab = lab("");
+    revoker::equip(&lab, "other", "");
     let _daemon = Daemon::start(&lab);
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode();
     let mut agent = confined(&lab, None);
@@ -165,6 +166,7 @@ fn root_under_exec_opens_nothing_up_for_others() {
         lab.config(),
         policies.join("worker.toml"),
         policies,
+        lab.path("secret"),
         "/etc/passwd".into(),
         "/usr/bin".into(),
     ];

@@ -7,7 +7,9 @@ use std::os::unix::process::CommandExt;
 
 use enforcer_common::{Hook, Reason};
 use enforcer_tests::layer::{EVERY_HOOK, event_of, has_lsm, needs_lsm};
-use enforcer_tests::{Agent, BASIC, Daemon, Lab, binaries, cgroup, eventually, pins, privileged};
+use enforcer_tests::{
+    Agent, BASIC, Daemon, Lab, binaries, cgroup, eventually, pins, privileged, revoker,
+};
 use nix::errno::Errno;
 
 /// `CLONE_NEWNET` and `CLONE_NEWUSER` of `include/uapi/linux/sched.h`.
@@ -167,6 +169,7 @@ fn the_enforcers_own_files_are_nobody_elses_to_write() {
     }
     let lab = Lab::new();
     lab.write_policy("worker", BASIC);
+    revoker::equip(&lab, "other", "");
     let daemon = Daemon::start(&lab);
     if !needs_lsm(TEST, &daemon) {
         return;
@@ -182,7 +185,7 @@ fn the_enforcers_own_files_are_nobody_elses_to_write() {
         (answer.errno() == "EPERM").then_some(())
     };
     eventually("the new file to be kept", || refused(&mut agent));
-    for path in [&policy, &lab.config()] {
+    for path in [&policy, &lab.config(), &lab.path("secret")] {
         agent.expect_refused(&format!("open write {}", path.display()));
         agent.expect_refused(&format!("unlink {}", path.display()));
         agent.expect_refused(&format!("change rename {}", path.display()));

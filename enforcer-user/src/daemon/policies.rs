@@ -7,7 +7,7 @@ use super::files::Files;
 use crate::agents::Claims;
 use crate::compile::{self, Plan};
 use crate::config::Settings;
-use crate::policy::{self, AgentName, Inventory};
+use crate::policy::{self, AgentName, Credential, Inventory};
 
 /// One generation as the daemon knows it.
 #[derive(Debug)]
@@ -67,12 +67,14 @@ impl Policies {
         self.refusal.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What no agent may write to: the settings, what they name, and this program.
+    /// What no agent may write to: the settings, what they name, secrets, and this program.
     pub(super) fn own_files(&self) -> Vec<PathBuf> {
-        let settings = &self.in_force().settings;
+        let in_force = self.in_force();
+        let (settings, credentials) = (&in_force.settings, &in_force.inventory.credentials);
         let beside = self.config.parent().unwrap_or(Path::new("/"));
         let folders = [&settings.policies, &settings.credentials, &settings.state_dir];
         let mut own: Vec<_> = folders.into_iter().cloned().collect();
+        own.extend(credentials.iter().flat_map(Credential::secret_files).map(Path::to_owned));
         own.extend([self.config.clone(), beside.join("conf.d")]);
         own.extend(std::env::current_exe());
         own

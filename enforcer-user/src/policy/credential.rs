@@ -1,6 +1,6 @@
 //! A credential as meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::{AgentName, CredentialId, Location};
@@ -82,7 +82,24 @@ pub enum Revoker {
     },
 }
 
-// === impl CredentialKind, Revoker ===
+// === impl Credential, CredentialKind, SecretRef, Revoker ===
+
+impl Credential {
+    /// The files that its secret, and those of its revoker, are read from.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let revoker = self.revoke.as_ref().and_then(Revoker::secret);
+        [Some(&self.secret), revoker].into_iter().flatten().filter_map(SecretRef::file)
+    }
+}
+
+impl SecretRef {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) => None,
+        }
+    }
+}
 
 impl CredentialKind {
     /// The word it is written as.
@@ -97,6 +114,15 @@ impl CredentialKind {
 }
 
 impl Revoker {
+    fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::OAuth2 { client_secret: secret, .. } | Self::Webhook { key: secret, .. } => {
+                Some(secret)
+            }
+            Self::Command { .. } => None,
+        }
+    }
+
     /// The word it is written as.
     pub const fn as_str(&self) -> &'static str {
         match self {

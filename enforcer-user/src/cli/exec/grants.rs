@@ -1,10 +1,12 @@
-//! What the agent's policy grants its processes, read from the files: it holds
-//! with the daemon dead.
+//! What the agent's policy grants its processes, and which files hold secrets, read
+//! from the files: it holds with the daemon dead.
+
+use std::path::{Path, PathBuf};
 
 use crate::cli::exec::steps::CapabilitySet;
 use crate::cli::failure::warn;
 use crate::config::{Diagnostics, Settings, toml_files};
-use crate::policy::{Policy, load_files};
+use crate::policy::{Credential, Policy, load, load_files};
 
 /// The capabilities that CMD keeps. None where the policies cannot be read:
 /// that is said, and CMD starts with less, not with more.
@@ -20,6 +22,17 @@ pub(super) fn capabilities(settings: &Settings, agent: &str) -> CapabilitySet {
             CapabilitySet::default()
         }
     }
+}
+
+/// The files of all secrets, whose modes CMD must leave alone: the enforcer refuses
+/// to read one that others may read. None where the credentials cannot be read.
+pub(super) fn secret_files(settings: &Settings) -> Vec<PathBuf> {
+    let Ok(inventory) = load(settings) else {
+        warn("CMD can change the modes of secrets' files: policies or credentials have errors");
+        return Vec::new();
+    };
+    let files = inventory.credentials.iter().flat_map(Credential::secret_files);
+    files.map(Path::to_owned).collect()
 }
 
 fn policy(settings: &Settings, agent: &str) -> Result<Option<Policy>, Diagnostics> {

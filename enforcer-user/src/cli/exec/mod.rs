@@ -163,7 +163,8 @@ fn seal(
         );
         return None;
     }
-    Some(Seal::over(forbidden, [&settings.state_dir, &settings.bpf_dir], own))
+    let closed = [forbidden, &grants::secret_files(settings)].concat();
+    Some(Seal::over(&closed, [&settings.state_dir, &settings.bpf_dir], own))
 }
 
 fn fence(settings: &Settings, config: &Path, own: Option<&Path>) -> Result<Fence, Failure> {
