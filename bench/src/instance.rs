@@ -3,18 +3,17 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps::MapData;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{CgroupSkb, CgroupSkbAttachType, loaded_programs};
+use enforcer_common::{Line, PortRule};
 use enforcer_tests::cgroup;
 use enforcer_user::compile::Plan;
 use enforcer_user::config::Settings;
-use enforcer_user::kernel::{Kernel, cgroup_id};
+use enforcer_user::kernel::{Kernel, Occupancy, cgroup_id};
 use enforcer_user::policy::AgentName;
 
 use crate::place::{AGENT, Place};
@@ -154,20 +153,15 @@ impl Instance {
         Ok((place, program))
     }
 
-    /// Memory that the kernel counts for all its maps, in bytes.
-    ///
-    /// # Errors
-    /// A map cannot be opened.
-    pub fn memory(&self) -> Result<u64> {
-        let mut sum = 0;
-        for entry in fs::read_dir(self.settings.bpf_dir.join("maps"))? {
-            let map = MapData::from_pin(entry?.path())?;
-            let fd = map.fd().as_fd().as_raw_fd();
-            let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))?;
-            let bytes = info.lines().find_map(|line| line.strip_prefix("memlock:"));
-            sum += bytes.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(sum)
+    /// Memory that the policies in force take, in bytes: their share of tables that
+    /// are as large as `[capacity]` says.
+    pub fn memory(&self) -> u64 {
+        let of = |what: Occupancy| match what.map {
+            "prefixes" => what.entries * size_of::<Line>() as u64,
+            "port_rules" => what.entries * size_of::<PortRule>().next_multiple_of(8) as u64,
+            _ => 0,
+        };
+        self.kernel.occupancy().into_iter().map(of).sum()
     }
 }
 

@@ -37,6 +37,13 @@ impl Address {
         (a ^ c) | (b ^ d) == 0
     }
 
+    /// The upper and the lower 64 bits, in host order.
+    #[inline(always)]
+    pub const fn halves(&self) -> [u64; 2] {
+        let [high, low] = self.words();
+        [u64::from_be(high), u64::from_be(low)]
+    }
+
     #[inline(always)]
     const fn words(&self) -> [u64; 2] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;

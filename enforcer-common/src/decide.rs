@@ -1,9 +1,10 @@
 //! The policy semantics, written once: BPF maps in the kernel, `HashMap`s in
 //! tests, system calls in `explain`.
 
+use crate::address::Address;
 use crate::cap::Cap;
 use crate::flow::{CANARY_PORT_PACKET, Flow, Protocol};
-use crate::layout::{AgentLimits, MAX_PORT_RULES, PortList, PortRule, PrefixKey};
+use crate::layout::{AgentLimits, MAX_PORT_RULES, PortList, PortRule};
 use crate::record::NO_RULE;
 use crate::vocabulary::{Hook, Reason, Verdict};
 
@@ -24,8 +25,8 @@ pub trait PolicyTables {
     fn limits(&self, slot: u32) -> Option<&AgentLimits>;
     /// Whether the agent is quarantined; a missing state is.
     fn quarantined(&self, slot: u32) -> bool;
-    /// The port rules of the longest prefix that contains the address.
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList>;
+    /// The port rules of the policy's longest prefix that contains the address.
+    fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList>;
     /// One port rule.
     fn port_rule(&self, index: u32) -> Option<PortRule>;
     /// The first rule of a list that matches. The kernel has its own way: the
@@ -152,7 +153,7 @@ pub fn decide(
     if let Err(reason) = read {
         return Decision::deny(reason).in_mode(limits);
     }
-    let by_rule = match_rules(tables, limits.policy_id, flow);
+    let by_rule = match_rules(tables, limits, flow);
     if by_rule.reason != Reason::Rule {
         return by_rule.in_mode(limits);
     }
@@ -188,7 +189,7 @@ pub fn decide_arrival(
     if read.is_err() {
         return Decision::deny(Reason::Inbound);
     }
-    let by_rule = match_rules(tables, limits.policy_id, flow);
+    let by_rule = match_rules(tables, limits, flow);
     if by_rule.reason == Reason::Rule { by_rule } else { Decision::deny(Reason::Inbound) }
 }
 
@@ -280,10 +281,8 @@ fn canary(hook: Hook, flow: &Flow) -> Decision {
 /// First match decides; the compiler has put denies first, then allows by
 /// descending prefix length.
 #[inline(always)]
-fn match_rules(tables: &impl PolicyTables, policy_id: u32, flow: &Flow) -> Decision {
-    let key = PrefixKey { policy_id, address: flow.destination.0 };
-    // An empty list fences IPv4 off from the IPv6 prefix around `::ffff:0:0/96`.
-    let Some(list) = tables.port_list(&key).filter(|list| list.count != 0) else {
+fn match_rules(tables: &impl PolicyTables, limits: &AgentLimits, flow: &Flow) -> Decision {
+    let Some(list) = tables.port_list(limits, &flow.destination) else {
         return Decision::deny(Reason::NoRule);
     };
     let Found { reason, rule } = tables.first_match(list, flow);

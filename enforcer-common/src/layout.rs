@@ -64,14 +64,14 @@ impl Control {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AgentLimits {
-    /// First part of the agent's prefix keys; 0 means no policy.
+    /// Tells policies, also of several generations, apart; 0 means no policy.
     pub policy_id: u32,
     /// [`AgentLimits::AUDIT`] and [`AgentLimits::INTERFACES`], or 0.
     pub flags: u32,
     /// Violations that trip the wire, at most `TRIPWIRE_MAX`; 0 never.
     pub tripwire_count: u32,
-    /// Unused, zero.
-    pub reserved: u32,
+    /// First line of the policy's run in the prefix table.
+    pub prefixes: u32,
     /// Width of the tripwire's window.
     pub tripwire_window_ns: u64,
     /// Packets as the wire sees them.
@@ -86,7 +86,7 @@ pub struct AgentLimits {
     pub reserved2: u64,
 }
 kernel_abi!(AgentLimits, size = 128, {
-    policy_id: u32 = 0, flags: u32 = 4, tripwire_count: u32 = 8, reserved: u32 = 12,
+    policy_id: u32 = 0, flags: u32 = 4, tripwire_count: u32 = 8, prefixes: u32 = 12,
     tripwire_window_ns: u64 = 16, packets: Cap = 24, bytes: Cap = 48,
     connections: Cap = 72, records: Cap = 96, reserved2: u64 = 120,
 });
@@ -173,24 +173,6 @@ impl AgentState {
     pub const BY_TRIPWIRE: u64 = 1;
     /// Quarantined by the daemon: an operator or a `[[respond]]` rule.
     pub const BY_DAEMON: u64 = 2;
-}
-
-/// Key of the prefix table: the policy, then the address.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PrefixKey {
-    /// [`AgentLimits::policy_id`], host order: always matched whole.
-    pub policy_id: u32,
-    /// The address, network order.
-    pub address: [u8; 16],
-}
-kernel_abi!(PrefixKey, size = 20, { policy_id: u32 = 0, address: [u8; 16] = 4 });
-
-impl PrefixKey {
-    /// Key bits in front of the address.
-    pub const POLICY_BITS: u32 = 32;
-    /// Bits of a whole key.
-    pub const BITS: u32 = Self::POLICY_BITS + 128;
 }
 
 /// Key of the interface table.

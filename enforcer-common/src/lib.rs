@@ -18,6 +18,7 @@ mod header;
 mod glance;
 mod shortcut;
 mod layout;
+mod prefixes;
 mod record;
 mod tcp;
 mod tripwire;
@@ -40,9 +41,12 @@ pub use glance::{FlowKey, Linear, glance};
 pub use header::{DESTINATION, Packet, SOURCE, parse, parse_answer_into, parse_into};
 pub use layout::{
     AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, FileKey, InterfaceKey, MAX_DEPTH,
-    MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, PrefixKey, RecordStats, SLOT_UNBOUND,
-    SocketTag, UnixKey, climbs, outcome,
+    MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, RecordStats, SLOT_UNBOUND, SocketTag,
+    UnixKey, climbs, outcome,
 };
+#[cfg(any(test, feature = "user"))]
+pub use prefixes::{Entry, Image, Unfit};
+pub use prefixes::{Head, Line, Lines, Lookup, MAX_LENGTHS, find};
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
 pub use shortcut::{SHORTCUT_KEYS, Shortcut};
 pub use tcp::{bare_reset, continues_tcp};

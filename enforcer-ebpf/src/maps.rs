@@ -6,8 +6,8 @@ use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use enforcer_common::{
-    AgentEntry, AgentState, Control, Counter, FileKey, InterfaceKey, NAME_LEN, OUTCOMES, PortList,
-    PortRule, PrefixKey, RecordStats, Shortcut, SocketTag, UnixKey,
+    AgentEntry, AgentState, Control, Counter, FileKey, InterfaceKey, Line, NAME_LEN, OUTCOMES,
+    PortRule, RecordStats, Shortcut, SocketTag, UnixKey,
 };
 
 /// Lets the daemon read and write single cells without a system call, so that a
@@ -42,10 +42,11 @@ pub(crate) static NAMES: Array<[u8; NAME_LEN]> = Array::with_max_entries(AGENT_S
 #[map]
 pub(crate) static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 
-/// Prefixes of all agents. Writer: the daemon. Reader: `tables`. Full: the plan
-/// is refused; what is missing is denied.
+/// Prefixes of all policies, each policy's in a run of lines. Writer: the daemon,
+/// only where no policy in force points. Reader: `tables`. Full: the plan is
+/// refused; what is missing is denied.
 #[map]
-pub(crate) static PREFIXES: LpmTrie<PrefixKey, PortList> = LpmTrie::with_max_entries(65_536, 0);
+pub(crate) static PREFIXES: Array<Line> = Array::with_max_entries(65_536, MMAPABLE);
 
 /// Port rules of all agents, in runs. Writer: the daemon, only where no policy
 /// in force points. Reader: `tables`. Full: the plan is refused.

@@ -5,10 +5,9 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::bpf_loop;
-use aya_ebpf::maps::lpm_trie::Key;
 use enforcer_common::{
-    AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey,
-    MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, PrefixKey, Reason,
+    Address, AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey, Line,
+    Lines, Lookup, MAX_LENGTHS, MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, Reason,
 };
 
 use crate::atomic::Cell;
@@ -36,6 +35,37 @@ impl KernelTables {
 #[inline(always)]
 pub(crate) fn state(slot: u32) -> Option<*mut AgentState> {
     STATES.get_ptr_mut(slot)
+}
+
+/// The prefix table.
+struct PrefixLines;
+
+impl Lines for PrefixLines {
+    type Line<'a> = &'a Line;
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        PREFIXES.get(index)
+    }
+}
+
+/// One turn of a look-up; 1 ends it. As with `visit`.
+unsafe extern "C" fn try_length(turn: u32, lookup: *mut Lookup) -> i64 {
+    let over = enforcer_try_length(turn, lookup);
+    // Volatile: the compiler knows that it is 0 or 1, and the verifier does not.
+    // SAFETY: a local variable.
+    i64::from(unsafe { read_volatile(addr_of!(over)) } != 0)
+}
+
+/// A global function, verified once and by itself: whoever looks up would have it
+/// verified again, on each path that leads there.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn enforcer_try_length(turn: u32, lookup: *mut Lookup) -> u32 {
+    // SAFETY: bpf_loop's pointer, and the verifier checks that what it points to is as
+    // large as its type.
+    let Some(lookup) = (unsafe { lookup.as_mut() }) else { return 1 };
+    u32::from(lookup.turn(&PrefixLines, turn))
 }
 
 /// A walk over a port list, between the turns of `bpf_loop`.
@@ -83,8 +113,13 @@ impl PolicyTables for KernelTables {
     }
 
     #[inline(always)]
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
-        PREFIXES.get(Key::new(PrefixKey::BITS, *key)).copied()
+    fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList> {
+        let (mut lookup, turns) = Lookup::begin(&PrefixLines, limits.prefixes, address)?;
+        let turns = if turns < MAX_LENGTHS { turns } else { MAX_LENGTHS };
+        // SAFETY: `try_length` has the signature that bpf_loop calls, and `lookup`
+        // outlives the call.
+        unsafe { bpf_loop(turns, try_length as *mut c_void, (&raw mut lookup).cast(), 0) };
+        lookup.found()
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use enforcer_common::{AgentLimits, Cap, Charge, PolicyTables, PortList, PortRule, PrefixKey};
+use enforcer_common::{Address, AgentLimits, Cap, Charge, PolicyTables, PortList, PortRule};
 use enforcer_user::compile::AgentPlan;
 
 /// One agent's plan as tables.
@@ -50,11 +50,11 @@ impl PolicyTables for Tables {
         self.quarantined
     }
 
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
-        let longest_first = (0..=128).rev();
-        longest_first
-            .filter_map(|len| self.prefixes.get(&(len, masked(key.address, len))).copied())
-            .next()
+    fn port_list(&self, _: &AgentLimits, address: &Address) -> Option<PortList> {
+        // An IPv6 rule never governs IPv4.
+        let shortest = if address.is_v4() { 96 } else { 0 };
+        let mut longest_first = (shortest..=128).rev();
+        longest_first.find_map(|len| self.prefixes.get(&(len, masked(address.0, len))).copied())
     }
 
     fn port_rule(&self, index: u32) -> Option<PortRule> {

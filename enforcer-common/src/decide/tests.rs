@@ -11,7 +11,7 @@ use super::{
 use crate::address::Address;
 use crate::cap::Cap;
 use crate::flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-use crate::layout::{AgentLimits, PortList, PortRule, PrefixKey};
+use crate::layout::{AgentLimits, PortList, PortRule};
 use crate::record::NO_RULE;
 use crate::vocabulary::{Hook, Reason, Verdict};
 
@@ -20,7 +20,6 @@ const POLICY: u32 = 9;
 const UPLINK: u32 = 5;
 const ALLOWED: Address = Address::v4([192, 0, 2, 1]);
 const HALF: Address = Address::v4([192, 0, 2, 2]);
-const FENCED: Address = Address::v4([192, 0, 2, 3]);
 const BROKEN: Address = Address::v4([192, 0, 2, 4]);
 const OTHER: Address = Address::v4([192, 0, 2, 9]);
 
@@ -47,12 +46,7 @@ impl Default for Tables {
             }),
             quarantined: false,
             exhausted: None,
-            lists: HashMap::from([
-                (ALLOWED, list(0, 2)),
-                (HALF, list(0, 1)),
-                (FENCED, list(0, 0)),
-                (BROKEN, list(7, 1)),
-            ]),
+            lists: HashMap::from([(ALLOWED, list(0, 2)), (HALF, list(0, 1)), (BROKEN, list(7, 1))]),
             charged: RefCell::default(),
         }
     }
@@ -67,9 +61,9 @@ impl PolicyTables for Tables {
         self.quarantined
     }
 
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
-        assert_eq!(key.policy_id, POLICY);
-        self.lists.get(&Address(key.address)).copied()
+    fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList> {
+        assert_eq!(limits.policy_id, POLICY);
+        self.lists.get(address).copied()
     }
 
     /// A denial of tcp/22, then an allowance of every TCP port.
@@ -133,7 +127,6 @@ fn the_first_port_rule_that_matches_decides() {
 fn each_absence_denies_with_its_own_reason() {
     let tables = Tables::default();
     assert_eq!(tables.reason(OTHER, 443), Reason::NoRule);
-    assert_eq!(tables.reason(FENCED, 443), Reason::NoRule);
     assert_eq!(tables.reason(HALF, 443), Reason::NoPort);
     assert_eq!(tables.reason(BROKEN, 443), Reason::Internal);
     let nobody = Tables { limits: None, ..Tables::default() };

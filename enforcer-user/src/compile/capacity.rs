@@ -2,13 +2,13 @@
 
 use enforcer_common::BANKS;
 
-use crate::compile::{AgentPlan, Plan};
+use crate::compile::{AgentPlan, Plan, Prefix};
 use crate::config::{Diagnostic, Settings};
 
 /// Every table that the plan does not fit, beside the generation in force.
 pub(super) fn overruns(plan: &Plan, settings: &Settings) -> Vec<Diagnostic> {
     let capacity = settings.capacity;
-    let prefixes = |agent: &AgentPlan| agent.prefixes.len();
+    let prefixes = |agent: &AgentPlan| agent.prefixes.iter().map(Prefix::weight).sum();
     let port_rules = |agent: &AgentPlan| agent.lists.iter().map(Vec::len).sum();
     [
         agents(plan, capacity.agents),

@@ -51,7 +51,6 @@ pub(super) fn tables(rules: &[CompiledRule]) -> Result<Tables, TooLong> {
     for family in named.chunk_by(|a, b| a.family == b.family) {
         tables.walk(family, rules)?;
     }
-    tables.fence_off_v4(&named);
     Ok(tables)
 }
 
@@ -81,17 +80,6 @@ impl Tables {
             }
         }
         Ok(())
-    }
-
-    /// An IPv6 rule never governs IPv4: where an IPv6 prefix holds the
-    /// v4-mapped range and no IPv4 rule covers it, an empty list stands there.
-    fn fence_off_v4(&mut self, named: &[Named]) {
-        let all_v4 = (Address::v4([0; 4]), Address::v4_prefix_len(0));
-        let covered = self.prefixes.iter().any(|p| (p.address, p.len) == all_v4);
-        let reached = named.iter().any(|n| n.family == Family::V6 && n.covers(all_v4.0));
-        if reached && !covered {
-            self.put(all_v4.0, all_v4.1, Vec::new());
-        }
     }
 
     fn put(&mut self, address: Address, len: u8, list: Vec<PortRule>) {

@@ -59,6 +59,14 @@ pub struct Prefix {
     pub list: u32,
 }
 
+impl Prefix {
+    /// How much of `[capacity] prefixes` it takes: an IPv6 prefix longer than /64
+    /// twice as much as others.
+    pub(crate) fn weight(&self) -> usize {
+        if self.len > 64 && !self.address.is_v4() { 2 } else { 1 }
+    }
+}
+
 /// What a rule id means to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleInfo {

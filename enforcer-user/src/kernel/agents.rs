@@ -162,7 +162,8 @@ impl Kernel {
     /// How full the tables are.
     pub fn occupancy(&self) -> Vec<Occupancy> {
         let tables = self.lock();
-        let (rules, rule_capacity) = tables.residents.port_rules();
+        let residents = &tables.residents;
+        let table = |map, (entries, capacity)| Occupancy { map, entries, capacity };
         let of =
             |map, entries, capacity: u32| Occupancy { map, entries, capacity: capacity.into() };
         vec![
@@ -172,8 +173,8 @@ impl Kernel {
                 tables.maps.names.len().saturating_sub(1),
             ),
             of("cgroups", tables.maps.cgroups.keys().count() as u64, tables.maps.cgroup_capacity),
-            of("prefixes", tables.residents.prefixes(), tables.maps.prefix_capacity),
-            Occupancy { map: "port_rules", entries: rules, capacity: rule_capacity },
+            table("prefixes", residents.lines()),
+            table("port_rules", residents.port_rules()),
         ]
     }
 }

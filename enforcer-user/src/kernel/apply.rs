@@ -9,6 +9,7 @@ use enforcer_common::{AgentLimits, BANKS, Control};
 
 use super::bind::settle;
 use super::error::KernelError;
+use super::resident::Place;
 use super::state::{Kernel, Tables};
 use crate::compile::{AgentPlan, Plan, RuleInfo};
 use crate::policy::AgentName;
@@ -91,15 +92,8 @@ impl Tables {
     }
 
     /// Checked before anything is written, so that the usual refusal costs
-    /// nothing; the generation in force stays beside the new one meanwhile.
+    /// nothing. The other tables tell when they are full.
     fn refuse_what_does_not_fit(&self, plan: &Plan) -> Result<(), KernelError> {
-        let changed = plan.agents.iter().filter(|agent| self.unchanged(agent).is_none());
-        let needed: u64 = changed.map(|agent| agent.prefixes.len() as u64).sum();
-        let capacity = u64::from(self.maps.prefix_capacity);
-        let free = capacity.saturating_sub(self.residents.prefixes());
-        if needed > free {
-            return Err(KernelError::Full { what: "prefixes", needed, free, capacity });
-        }
         let slots = u64::from(self.maps.names.len().saturating_sub(1));
         if plan.agents.len() as u64 > slots {
             let needed = plan.agents.len() as u64;
@@ -137,14 +131,14 @@ impl Tables {
         Ok(())
     }
 
-    /// The policy id of an agent whose tables stay as they are.
-    fn unchanged(&self, agent: &AgentPlan) -> Option<u32> {
+    /// Where the tables of an agent are that stay as they are.
+    fn unchanged(&self, agent: &AgentPlan) -> Option<Place> {
         let (id, old) = self.plans.get(agent.agent.as_str())?;
         let same = old.prefixes == agent.prefixes
             && old.lists == agent.lists
             && old.unix == agent.unix
             && old.interfaces == agent.interfaces;
-        same.then_some(*id)
+        if same { self.residents.place(*id) } else { None }
     }
 
     /// Writes tables of agents that changed; ids of new ones go to `fresh`.
@@ -162,18 +156,18 @@ impl Tables {
                 wanted,
                 &mut self.counters,
             )?;
-            let id = match self.unchanged(agent) {
-                Some(id) => id,
+            let place = match self.unchanged(agent) {
+                Some(place) => place,
                 None => {
-                    let id = self.residents.insert(&mut self.maps, agent)?;
-                    fresh.push(id);
-                    id
+                    let place = self.residents.insert(&mut self.maps, agent)?;
+                    fresh.push(place.policy_id);
+                    place
                 }
             };
-            let bank = self.idle_bank();
-            let limits = AgentLimits { policy_id: id, ..agent.limits };
-            self.write_bank(slot, bank, limits)?;
-            entries.push((slot, id));
+            let Place { policy_id, prefixes } = place;
+            let limits = AgentLimits { policy_id, prefixes, ..agent.limits };
+            self.write_bank(slot, self.idle_bank(), limits)?;
+            entries.push((slot, policy_id));
         }
         Ok(entries)
     }

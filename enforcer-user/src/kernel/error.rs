@@ -96,6 +96,14 @@ pub enum KernelError {
         /// How many there are.
         capacity: u64,
     },
+    /// A prefix has port rules that the prefix table cannot say.
+    #[error("agent `{agent}`: the port rules of {address} are out of the reach of its prefixes")]
+    Unfit {
+        /// Whose policy it is.
+        agent: String,
+        /// First address of the prefix.
+        address: std::net::IpAddr,
+    },
     /// No policy names this agent.
     #[error("no agent is named {0:?}")]
     UnknownAgent(String),
@@ -120,6 +128,7 @@ impl KernelError {
             Self::Full { .. } => {
                 "raise `[capacity]` (after `enforcer detach`), or merge prefixes; the old generation stays in force"
             }
+            Self::Unfit { .. } => "an agent can have about a million port rules: merge rules",
             Self::UnknownAgent(_) => "`enforcer agents` lists them",
             Self::Io { .. } | Self::Map { .. } if !nix::unistd::geteuid().is_root() => {
                 "pins and maps are root's: run this as root"

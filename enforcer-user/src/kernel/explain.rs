@@ -4,10 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aya::maps::lpm_trie::Key;
 use enforcer_common::{
-    AgentLimits, AgentState, BANKS, Cap, Charge, Decision, Flow, Hook, Meter, PolicyTables,
-    PortList, PortRule, PrefixKey, decide,
+    Address, AgentLimits, AgentState, BANKS, Cap, Charge, Decision, Flow, Hook, Meter,
+    PolicyTables, PortList, PortRule, decide, find,
 };
 
 use super::agents::monotonic_ns;
@@ -141,8 +140,8 @@ impl PolicyTables for View<'_> {
         self.state.quarantine != AgentState::FREE
     }
 
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
-        self.maps.prefixes.get(&Key::new(PrefixKey::BITS, *key), 0).ok()
+    fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList> {
+        find(&self.maps.prefixes, limits.prefixes, address)
     }
 
     fn port_rule(&self, index: u32) -> Option<PortRule> {

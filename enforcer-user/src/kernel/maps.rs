@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aya::maps::{HashMap, LpmTrie, Map, MapData, MapInfo, RingBuf};
 use enforcer_common::{
-    AgentEntry, AgentState, Control, InterfaceKey, NAME_LEN, PortList, PortRule, PrefixKey, UnixKey,
+    AgentEntry, AgentState, Control, InterfaceKey, Line, Lines, NAME_LEN, PortRule, UnixKey,
 };
 
 use super::error::KernelError;
@@ -17,12 +17,11 @@ pub(crate) struct Maps {
     pub(crate) agents: Mapped<AgentEntry>,
     pub(crate) states: Mapped<AgentState>,
     pub(crate) names: Mapped<[u8; NAME_LEN]>,
+    pub(crate) prefixes: Mapped<Line>,
     pub(crate) port_rules: Mapped<PortRule>,
     pub(crate) cgroups: HashMap<MapData, u64, u32>,
-    pub(crate) prefixes: LpmTrie<MapData, PrefixKey, PortList>,
     pub(crate) interfaces: HashMap<MapData, InterfaceKey, u32>,
     pub(crate) unix_paths: LpmTrie<MapData, UnixKey, u32>,
-    pub(crate) prefix_capacity: u32,
     pub(crate) cgroup_capacity: u32,
 }
 
@@ -38,7 +37,6 @@ struct Shape {
 impl Maps {
     /// Opens what is pinned in `dir`; `writable` maps the arrays for writing.
     pub(crate) fn open(dir: &Path, writable: bool) -> Result<Self, KernelError> {
-        let (prefixes, prefix_capacity) = pinned::<[u8; 24], PortList>(dir, "PREFIXES")?;
         let (interfaces, _) = pinned::<InterfaceKey, u32>(dir, "INTERFACES")?;
         let (unix_paths, _) = pinned::<[u8; 116], u32>(dir, "UNIX_PATHS")?;
         let (cgroups, cgroup_capacity) = pinned::<u64, u32>(dir, "CGROUPS")?;
@@ -47,16 +45,15 @@ impl Maps {
             agents: mapped(dir, "AGENTS", writable)?,
             states: mapped(dir, "STATES", writable)?,
             names: mapped(dir, "NAMES", writable)?,
+            prefixes: mapped(dir, "PREFIXES", writable)?,
             port_rules: mapped(dir, "PORT_RULES", writable)?,
             cgroups: Map::HashMap(cgroups).try_into().map_err(KernelError::map("CGROUPS"))?,
-            prefixes: Map::LpmTrie(prefixes).try_into().map_err(KernelError::map("PREFIXES"))?,
             interfaces: Map::HashMap(interfaces)
                 .try_into()
                 .map_err(KernelError::map("INTERFACES"))?,
             unix_paths: Map::LpmTrie(unix_paths)
                 .try_into()
                 .map_err(KernelError::map("UNIX_PATHS"))?,
-            prefix_capacity,
             cgroup_capacity,
         })
     }
@@ -77,6 +74,15 @@ impl Maps {
         let name = self.names.get(slot)?;
         let len = name.iter().position(|&b| b == 0).unwrap_or(NAME_LEN);
         (len > 0).then(|| String::from_utf8_lossy(&name[..len]).into_owned())
+    }
+}
+
+impl Lines for Mapped<Line> {
+    /// A copy: another process may be writing a line that is in no run.
+    type Line<'a> = Line;
+
+    fn line(&self, index: u32) -> Option<Line> {
+        self.get(index)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use aya::maps::Map;
 use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfLoader};
-use enforcer_common::OUTCOMES;
+use enforcer_common::{BANKS, OUTCOMES};
 
 use super::error::KernelError;
 use super::load::LoadAs;
@@ -201,9 +201,17 @@ pub(crate) fn sizes(capacity: &Capacity) -> [(&'static str, u32); 11] {
         ("CGROUPS", some(4, 16_384)),
         ("INTERFACES", some(4, 8192)),
         ("UNIX_PATHS", some(4, 8192)),
-        ("PREFIXES", capacity.prefixes),
+        ("PREFIXES", lines(capacity)),
         ("PORT_RULES", capacity.port_rules),
     ]
+}
+
+/// Lines for so many prefixes: five in two lines (see `Image`), and for each agent
+/// and bank the first line, those of lengths, and one begun of each kind.
+fn lines(capacity: &Capacity) -> u32 {
+    const BEGUN: u64 = 8;
+    let of_agents = (u64::from(capacity.agents) + 1) * BANKS as u64 * BEGUN;
+    u32::try_from(of_agents + u64::from(capacity.prefixes) * 2 / 5).unwrap_or(u32::MAX)
 }
 
 fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProgramError> {

@@ -1,31 +1,41 @@
 //! Which policies stand in the kernel's tables, and how they get in and out.
-//! A policy's entries carry its own id, so several generations stand side by
-//! side until the old one is no longer read.
+//! Each has lines and port rules of its own, so several generations stand side
+//! by side until the old one is no longer read.
 
 use std::collections::HashMap;
 
-use aya::maps::lpm_trie::Key;
-use enforcer_common::{PortList, PrefixKey};
+use aya::Pod;
+use enforcer_common::{AgentLimits, BANKS, Entry, Image, PortList, Unfit};
 
 use super::arena::Arena;
 use super::error::KernelError;
+use super::mapped::Mapped;
 use super::maps::Maps;
-use super::passes::{Passes, gone};
+use super::passes::Passes;
 use crate::compile::{AgentPlan, Prefix};
 
 /// Policies by id, with what is needed to take them out again.
 #[derive(Debug)]
 pub(crate) struct Residents {
     policies: HashMap<u32, Resident>,
-    arena: Arena,
+    lines: Arena,
+    port_rules: Arena,
     next_id: u32,
 }
 
+/// What programs are told of where a policy's tables are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) policy_id: u32,
+    /// First line of its run in the prefix table.
+    pub(crate) prefixes: u32,
+}
+
+/// Where one policy's tables begin; `None` where it has nothing there.
 #[derive(Debug, Default)]
 struct Resident {
-    keys: Vec<(u32, PrefixKey)>,
-    /// Starts of its runs of port rules.
-    runs: Vec<u32>,
+    lines: Option<u32>,
+    port_rules: Option<u32>,
     passes: Passes,
 }
 
@@ -34,24 +44,19 @@ struct Resident {
 impl Residents {
     /// Finds out what an earlier daemon has left in the tables.
     pub(crate) fn adopt(maps: &Maps) -> Result<Self, KernelError> {
-        let mut found =
-            Self { policies: HashMap::new(), arena: Arena::new(maps.port_rules.len()), next_id: 1 };
-        // A policy without rules has no entries but its id is taken all the same.
+        let mut found = Self {
+            policies: HashMap::new(),
+            lines: Arena::new(maps.prefixes.len()),
+            port_rules: Arena::new(maps.port_rules.len()),
+            next_id: 1,
+        };
+        let in_force = maps.control().generation as usize % BANKS;
         for slot in 0..maps.agents.len() {
-            for bank in maps.agents.get(slot).unwrap_or_default().banks {
-                found.next_id = found.next_id.max(bank.policy_id.wrapping_add(1));
+            let banks = maps.agents.get(slot).unwrap_or_default().banks;
+            for limits in banks {
+                found.next_id = found.next_id.max(limits.policy_id.wrapping_add(1));
             }
-        }
-        for entry in maps.prefixes.iter() {
-            let (key, list) = entry.map_err(KernelError::map("PREFIXES"))?;
-            let data = key.data();
-            let resident = found.policies.entry(data.policy_id).or_default();
-            resident.keys.push((key.prefix_len(), data));
-            if list.count > 0 {
-                resident.runs.push(list.first);
-                found.arena.adopt(list.first, list.count);
-            }
-            found.next_id = found.next_id.max(data.policy_id.wrapping_add(1));
+            found.adopt_policy(maps, &banks[in_force]);
         }
         for (id, passes) in Passes::adopt(maps)? {
             found.policies.entry(id).or_default().passes = passes;
@@ -60,14 +65,33 @@ impl Residents {
         Ok(found)
     }
 
-    /// Prefixes in the table now.
-    pub(crate) fn prefixes(&self) -> u64 {
-        self.policies.values().map(|r| r.keys.len() as u64).sum()
+    fn adopt_policy(&mut self, maps: &Maps, limits: &AgentLimits) {
+        if limits.policy_id == 0 {
+            return;
+        }
+        // Without a whole run the programs find nothing either, and deny.
+        let Some(image) = Image::read(&maps.prefixes, limits.prefixes) else { return };
+        self.lines.adopt(limits.prefixes, image.len());
+        self.port_rules.adopt(image.first_rule(), image.rules());
+        let resident = self.policies.entry(limits.policy_id).or_default();
+        resident.lines = Some(limits.prefixes);
+        resident.port_rules = (image.rules() > 0).then_some(image.first_rule());
     }
 
-    /// Port rules in the table now, and how many there can be.
+    /// Lines of the prefix table in use now, and how many there are.
+    pub(crate) fn lines(&self) -> (u64, u64) {
+        self.lines.occupancy()
+    }
+
+    /// The same of port rules.
     pub(crate) fn port_rules(&self) -> (u64, u64) {
-        (self.arena.in_use(), u64::from(self.arena.capacity()))
+        self.port_rules.occupancy()
+    }
+
+    /// Where a policy's tables are.
+    pub(crate) fn place(&self, policy_id: u32) -> Option<Place> {
+        let prefixes = self.policies.get(&policy_id)?.lines?;
+        Some(Place { policy_id, prefixes })
     }
 
     /// An id that no policy in the tables has.
@@ -82,17 +106,32 @@ impl Residents {
 
     /// Writes a policy under a new id. Nothing reads it yet. On an error
     /// nothing of it is left.
-    pub(crate) fn insert(&mut self, maps: &mut Maps, plan: &AgentPlan) -> Result<u32, KernelError> {
-        let id = self.fresh_id();
-        let (firsts, run) = self.insert_lists(maps, plan)?;
-        let mut resident = Resident { runs: run.into_iter().collect(), ..Resident::default() };
-        let written = resident.write(maps, id, plan, &firsts);
-        self.policies.insert(id, resident);
-        if let Err(error) = written {
-            self.remove(maps, id)?;
-            return Err(error);
+    pub(crate) fn insert(
+        &mut self,
+        maps: &mut Maps,
+        plan: &AgentPlan,
+    ) -> Result<Place, KernelError> {
+        let policy_id = self.fresh_id();
+        self.policies.insert(policy_id, Resident::default());
+        let written = self.write(maps, policy_id, plan);
+        if written.is_err() {
+            self.remove(maps, policy_id)?;
         }
-        Ok(id)
+        written.map(|prefixes| Place { policy_id, prefixes })
+    }
+
+    /// What stands in the tables is noted at once, for whoever takes it out.
+    fn write(&mut self, maps: &mut Maps, id: u32, plan: &AgentPlan) -> Result<u32, KernelError> {
+        let Self { policies, lines, port_rules, .. } = self;
+        let resident = policies.entry(id).or_default();
+        let rules: Vec<_> = plan.lists.iter().flatten().copied().collect();
+        let first_rule = port_rules.put("port rules", &maps.port_rules, &rules)?;
+        resident.port_rules = (!rules.is_empty()).then_some(first_rule);
+        let image = image(plan, first_rule)?;
+        let first_line = lines.put("lines of prefixes", &maps.prefixes, image.lines())?;
+        resident.lines = Some(first_line);
+        resident.passes.insert(maps, id, plan)?;
+        Ok(first_line)
     }
 
     /// Follows interfaces that came and went since they were last looked up.
@@ -102,50 +141,12 @@ impl Residents {
         })
     }
 
-    /// All lists of a plan as one run; where each of them starts.
-    fn insert_lists(
-        &mut self,
-        maps: &Maps,
-        plan: &AgentPlan,
-    ) -> Result<(Vec<PortList>, Option<u32>), KernelError> {
-        let needed: usize = plan.lists.iter().map(Vec::len).sum();
-        let (in_use, capacity) = self.port_rules();
-        let full = KernelError::Full {
-            what: "port rules",
-            needed: needed as u64,
-            free: capacity - in_use,
-            capacity,
-        };
-        let Some(run) = u32::try_from(needed).ok().and_then(|len| self.arena.take(len)) else {
-            return Err(full);
-        };
-        let mut at = run;
-        let mut firsts = Vec::with_capacity(plan.lists.len());
-        for list in &plan.lists {
-            let first = at;
-            for rule in list {
-                if !maps.port_rules.set(at, *rule) {
-                    return Err(full);
-                }
-                at += 1;
-            }
-            firsts.push(PortList { first, count: at - first });
-        }
-        Ok((firsts, (needed > 0).then_some(run)))
-    }
-
     /// Takes a policy out. No program may still read it.
     pub(crate) fn remove(&mut self, maps: &mut Maps, id: u32) -> Result<(), KernelError> {
         let Some(resident) = self.policies.remove(&id) else { return Ok(()) };
-        for (bits, key) in resident.keys {
-            gone(maps.prefixes.remove(&Key::new(bits, key)))
-                .map_err(KernelError::map("PREFIXES"))?;
-        }
-        resident.passes.remove(maps, id)?;
-        for run in resident.runs {
-            self.arena.free(run);
-        }
-        Ok(())
+        resident.lines.into_iter().for_each(|run| self.lines.free(run));
+        resident.port_rules.into_iter().for_each(|run| self.port_rules.free(run));
+        resident.passes.remove(maps, id)
     }
 
     /// Takes out every policy but these.
@@ -156,29 +157,41 @@ impl Residents {
     }
 }
 
-// === impl Resident ===
+// === impl Arena ===
 
-impl Resident {
-    fn write(
+impl Arena {
+    /// Copies entries into a free run of the table that this is the book of.
+    fn put<T: Pod>(
         &mut self,
-        maps: &mut Maps,
-        id: u32,
-        plan: &AgentPlan,
-        firsts: &[PortList],
-    ) -> Result<(), KernelError> {
-        for prefix in &plan.prefixes {
-            let (bits, key) = key(id, prefix);
-            let list = firsts.get(prefix.list as usize).copied().unwrap_or_default();
-            maps.prefixes
-                .insert(&Key::new(bits, key), list, 0)
-                .map_err(KernelError::map("PREFIXES"))?;
-            self.keys.push((bits, key));
-        }
-        self.passes.insert(maps, id, plan)
+        what: &'static str,
+        table: &Mapped<T>,
+        entries: &[T],
+    ) -> Result<u32, KernelError> {
+        let (in_use, capacity) = self.occupancy();
+        let needed = entries.len() as u64;
+        let full = KernelError::Full { what, needed, free: capacity - in_use, capacity };
+        let run = u32::try_from(entries.len()).ok().and_then(|len| self.take(len));
+        let Some(first) = run else { return Err(full) };
+        let fits = (first..).zip(entries).all(|(at, entry)| table.set(at, *entry));
+        if fits { Ok(first) } else { Err(full) }
     }
 }
 
-fn key(policy_id: u32, prefix: &Prefix) -> (u32, PrefixKey) {
-    let bits = PrefixKey::POLICY_BITS + u32::from(prefix.len);
-    (bits, PrefixKey { policy_id, address: prefix.address.0 })
+/// The run of a plan's prefixes, whose port rules begin at `first_rule`.
+fn image(plan: &AgentPlan, first_rule: u32) -> Result<Image, KernelError> {
+    let mut lists: Vec<PortList> = Vec::with_capacity(plan.lists.len());
+    for list in &plan.lists {
+        let first = lists.last().map_or(0, |before| before.first + before.count);
+        lists.push(PortList { first, count: u32::try_from(list.len()).unwrap_or(u32::MAX) });
+    }
+    let entry = |prefix: &Prefix| Entry {
+        address: prefix.address,
+        length: prefix.len,
+        list: lists.get(prefix.list as usize).copied().unwrap_or_default(),
+    };
+    let entries: Vec<Entry> = plan.prefixes.iter().map(entry).collect();
+    Image::of(&entries, first_rule).map_err(|Unfit(entry)| KernelError::Unfit {
+        agent: plan.agent.to_string(),
+        address: entry.address.into(),
+    })
 }

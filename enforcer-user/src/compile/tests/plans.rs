@@ -97,9 +97,9 @@ fn refused(policy: &str, capacity: Capacity) -> String {
 #[test]
 fn a_plan_that_does_not_fit_is_refused_with_its_numbers() {
     let policy = format!("{HEAD}[[allow]]\nto = [\"10.0.0.0/8\"]\nports = [\"tcp/1\", \"tcp/3\"]");
-    let small = Capacity { agents: 1, prefixes: 9, port_rules: 5 };
+    let small = Capacity { agents: 1, prefixes: 11, port_rules: 5 };
     insta::assert_snapshot!(refused(&policy, small));
-    let fits = Capacity { agents: 1, prefixes: 10, port_rules: 6 };
+    let fits = Capacity { agents: 1, prefixes: 12, port_rules: 6 };
     let settings = Settings { capacity: fits, ..Settings::default() };
     assert!(compile(&parse(&policy, None, &settings).expect("valid"), &settings).is_ok());
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use enforcer_common::{
     Address, AgentLimits, Cap, Charge, Decision, Flow, Hook, PolicyTables, PortList, PortRule,
-    PrefixKey, Protocol, decide,
+    Protocol, decide,
 };
 
 use crate::compile::{AgentPlan, Plan, compile};
@@ -75,9 +75,11 @@ impl PolicyTables for TestTable {
         false
     }
 
-    fn port_list(&self, key: &PrefixKey) -> Option<PortList> {
-        let address = bits(key.address);
-        (0..=128_u8).rev().find_map(|len| {
+    fn port_list(&self, _limits: &AgentLimits, address: &Address) -> Option<PortList> {
+        // An IPv6 rule never governs IPv4.
+        let shortest = if address.is_v4() { 96 } else { 0 };
+        let address = bits(address.0);
+        (shortest..=128_u8).rev().find_map(|len| {
             let mask = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
             self.prefixes.get(&(len, address & mask)).copied()
         })
