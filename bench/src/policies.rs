@@ -24,12 +24,13 @@ pub const BULK_PORT: u16 = 8001;
 const CAPS: &str = "\n[limits]\npackets = { rate = \"100000000/s\", burst = 100000000 }\n\
                     bytes = { rate = \"1000GB/s\" }\n";
 
-/// Room for a policy of so many prefixes, the generation before it included.
+/// Room for a policy of so many prefixes, the generation before it included. Long
+/// ones of IPv6 count twice.
 pub fn room(agents: u32, prefixes: u32) -> Room {
     let banks = u32::try_from(BANKS).unwrap_or(2);
     // The wire's own, and the metadata addresses that the compiler denies.
     let each = agents.saturating_mul(16);
-    let prefixes = prefixes.saturating_add(each).saturating_mul(banks);
+    let prefixes = prefixes.saturating_add(each).saturating_mul(2 * banks);
     Room { agents, prefixes, port_rules: each.saturating_mul(banks).max(1 << 17) }
 }
 
