@@ -105,5 +105,5 @@ fn a_plan_that_does_not_fit_is_invalid() {
     std::fs::write(&config, text).expect("written");
     let (code, _, err) = checked(&with(&config, false));
     assert_eq!(code, INVALID);
-    assert!(err.contains("need 12 entries, more than 11"), "{err}");
+    assert!(err.contains("need 14 entries, more than 11"), "{err}");
 }
