@@ -15,7 +15,7 @@ use crate::kernel::monotonic_ns;
 pub use clock::wall_clock;
 pub use decode::{DecodeError, Names, decode};
 pub use hub::{Delivery, EventHub, HISTORY, Subscription};
-pub use process::exe_of;
+pub use process::{comm_of, exe_of};
 
 /// One event, as `enforcer events -o json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -22,6 +22,12 @@ pub fn exe_of(pid: u32, ktime_ns: u64) -> Option<String> {
         .then(|| exe.to_string_lossy().into_owned())
 }
 
+/// The name of a process, as `ps(1)` shows it; `None` where it has ended.
+pub fn comm_of(pid: u32) -> Option<String> {
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(comm.trim().to_owned())
+}
+
 /// Field 22 of `/proc/PID/stat` as nanoseconds since boot. The name in field 2
 /// may hold anything, also spaces and brackets, so counting starts behind it.
 fn started_ns(stat: &str) -> Option<u128> {

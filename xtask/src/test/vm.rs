@@ -24,8 +24,6 @@ const SECONDS_FOR_ALL: u32 = 5400;
 /// and take the host's from the busy one; and with random numbers, so that nothing waits
 /// for them.
 const PROCESSOR: &str = "qemu64,+arat,+rdrand";
-// Its two processors take turns (`thread=single`): side by side one of them can still
-// meet the breakpoint of a kernel text that the other has finished patching, and dies.
 /// QEMU 7.2 leaves wrong flags behind `cmpxchg16b`, and the allocator of Linux 6.12
 /// dies of it. From Linux 7.0 on it has another, and socket and task storage come
 /// from `kmalloc_nolock`, which gives nothing without that instruction.
@@ -127,6 +125,8 @@ impl Guest {
     fn qemu(&self, initramfs: &Path) -> Result<Command> {
         let image = self.kernel.image().context("the kernel has no image")?;
         let mut command = within(self.seconds, Path::new("qemu-system-x86_64"));
+        // Its two processors take turns: side by side one of them can still meet the
+        // breakpoint of a kernel text that the other has finished patching, and dies.
         command.args(["-accel", "tcg,thread=single,tb-size=512", "-smp", "2", "-m", "3072"]);
         let sign = if self.kernel.version < WITH_CX16 { '-' } else { '+' };
         command.arg("-cpu").arg(format!("{PROCESSOR},{sign}cx16"));

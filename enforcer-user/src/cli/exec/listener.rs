@@ -3,7 +3,7 @@
 
 use std::io::{self, PipeReader, Read};
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -37,7 +37,7 @@ impl Listener {
     /// The next call; `None` once nobody can make one any more.
     pub(super) fn next(&self) -> io::Result<Option<Call>> {
         loop {
-            let mut fds = [PollFd::new(std::os::fd::AsFd::as_fd(&self.0), PollFlags::POLLIN)];
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
             poll(&mut fds, PollTimeout::NONE)?;
             let seen = fds[0].revents().unwrap_or(PollFlags::empty());
             if !seen.contains(PollFlags::POLLIN) {

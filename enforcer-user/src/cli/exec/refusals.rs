@@ -16,7 +16,7 @@ use crate::cli::exec::listener::{Call, Listener};
 use crate::cli::exec::syscalls::{SOCKETS, TAMPERING, TAMPERING_AT_TIMES};
 use crate::cli::failure::warn;
 use crate::daemon::protocol::{Refusal, Request};
-use crate::events::Process;
+use crate::events::{Process, comm_of};
 
 /// A daemon that is stopped is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -141,8 +141,7 @@ fn process(thread: u32) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let number = |text: &str| text.split_whitespace().nth(1).unwrap_or(text).parse().ok();
     let (pid, uid) = (field("Tgid:").and_then(number)?, field("Uid:").and_then(number)?);
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned();
-    Some(Process { pid, comm, exe: None, uid })
+    Some(Process { pid, comm: comm_of(pid)?, exe: None, uid })
 }
 
 #[cfg(test)]

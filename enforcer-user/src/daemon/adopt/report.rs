@@ -12,7 +12,7 @@ use super::target::Target;
 use crate::daemon::core::Core;
 use crate::daemon::disconnect::counted;
 use crate::daemon::protocol::{AdoptedSocket, Adoption, SocketResult};
-use crate::events::{Event, EventKind, Process, exe_of};
+use crate::events::{Event, EventKind, Process, comm_of, exe_of};
 use crate::kernel::monotonic_ns;
 use crate::policy::AgentName;
 use crate::sockets::holders_of;
@@ -109,8 +109,7 @@ fn kind(found: &Found) -> String {
 
 /// As `python3[4242]`.
 fn named(pid: u32) -> String {
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    format!("{}[{pid}]", comm.trim())
+    format!("{}[{pid}]", comm_of(pid).unwrap_or_default())
 }
 
 /// The event that everybody gets.
@@ -144,7 +143,7 @@ fn described(socket: &AdoptedSocket) -> String {
 
 fn process(pid: u32) -> Process {
     use std::os::unix::fs::MetadataExt;
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let comm = comm_of(pid).unwrap_or_default();
     let uid = fs::metadata(format!("/proc/{pid}")).map_or(0, |meta| meta.uid());
-    Process { pid, comm: comm.trim().to_owned(), exe: exe_of(pid, monotonic_ns()), uid }
+    Process { pid, comm, exe: exe_of(pid, monotonic_ns()), uid }
 }
