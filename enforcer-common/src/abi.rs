@@ -2,7 +2,7 @@
 
 /// Version of every layout in this crate. The daemon writes it into the
 /// `CONTROL` map and refuses to adopt pins that carry another one.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Proves size, offsets and the absence of padding of a `repr(C)` struct, and
 /// (feature `user`) declares it safe to copy byte by byte.

@@ -13,6 +13,8 @@ const MAPPED_BITS: u8 = 96;
 // === impl Address ===
 
 impl Address {
+    const LOOPBACK_V6: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
     /// An IPv4 address given in network order.
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
@@ -44,8 +46,17 @@ impl Address {
         [u64::from_be(high), u64::from_be(low)]
     }
 
+    /// An address in two words as they lie in memory. What is put together from bytes
+    /// stays sixteen of them on BPF, each with a place of its own on the stack.
     #[inline(always)]
-    const fn words(&self) -> [u64; 2] {
+    pub const fn of_words(words: [u64; 2]) -> Self {
+        // SAFETY: sixteen bytes of integers either way.
+        Self(unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(words) })
+    }
+
+    /// The two words.
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; 2] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
         [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
     }
@@ -56,10 +67,10 @@ impl Address {
     #[inline(always)]
     pub fn as_destination(self) -> Self {
         if self.is(&Self([0; 16])) {
-            return Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+            return Self::of_words(Self::LOOPBACK_V6.words());
         }
         if self.is(&Self::v4([0; 4])) {
-            return Self::v4([127, 0, 0, 1]);
+            return Self::of_words(Self::v4([127, 0, 0, 1]).words());
         }
         self
     }

@@ -157,14 +157,30 @@ pub fn decide(
     if by_rule.reason != Reason::Rule {
         return by_rule.in_mode(limits);
     }
-    let confined = hook == Hook::Egress && limits.names_interfaces();
-    if confined && !tables.interface(limits.policy_id, flow.interface) {
+    if hook == Hook::Egress && leaves_elsewhere(tables, limits, flow) {
         return Decision::by_rule(Reason::Interface, by_rule.rule).in_mode(limits);
     }
     match exhausted_cap(tables, hook, slot, limits, flow) {
         Some(reason) => Decision::by_rule(reason, by_rule.rule).in_mode(limits),
         None => by_rule,
     }
+}
+
+/// Whether a rule allows a packet that was read, of an agent that is not quarantined:
+/// only the caps are still to be asked. What [`decide`] says where this does not is
+/// another matter.
+#[inline(always)]
+pub fn is_allowed_by_rule(tables: &impl PolicyTables, slot: u32, flow: &Flow) -> bool {
+    let Some(limits) = tables.limits(slot).filter(|l| l.policy_id != 0) else { return false };
+    !flow.is_canary()
+        && match_rules(tables, limits, flow).reason == Reason::Rule
+        && !leaves_elsewhere(tables, limits, flow)
+}
+
+/// Whether it leaves by another interface than those that the policy names.
+#[inline(always)]
+fn leaves_elsewhere(tables: &impl PolicyTables, limits: &AgentLimits, flow: &Flow) -> bool {
+    limits.names_interfaces() && !tables.interface(limits.policy_id, flow.interface)
 }
 
 /// Decides one packet that reached a socket of the agent in `slot`: it passes

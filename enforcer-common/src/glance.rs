@@ -2,6 +2,7 @@
 //! behind the shortest IP header, not a fragment. For everything else there is
 //! [`parse_into`](crate::parse_into), which agrees wherever this answers at all.
 
+use crate::address::Address;
 use crate::flow::{Flow, Protocol};
 use crate::header::SOURCE;
 
@@ -64,16 +65,26 @@ impl FlowKey {
     /// The key of packets of this flow.
     #[inline(always)]
     pub fn of(flow: &Flow) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = flow.destination.0;
-        let high = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-        let low = u64::from_ne_bytes([i, j, k, l, m, n, o, p]);
+        let [high, low] = flow.destination.words();
         Self::new(high, low, flow.interface, flow.port, flow.protocol.0)
+    }
+
+    /// The flow of packets with this key, each of which is one packet.
+    #[inline(always)]
+    pub fn flow(&self) -> Flow {
+        Flow {
+            destination: Address::of_words([self.high, self.low]),
+            port: (self.rest >> 16) as u16,
+            protocol: Protocol((self.rest >> 8) as u8),
+            interface: (self.rest >> 32) as u32,
+            ..Flow::UNREADABLE
+        }
     }
 }
 
 /// Two words that follow each other in memory.
 #[inline(always)]
-const fn join(first: u32, second: u32) -> u64 {
+pub const fn join(first: u32, second: u32) -> u64 {
     if cfg!(target_endian = "little") {
         (second as u64) << 32 | first as u64
     } else {
@@ -190,6 +201,7 @@ mod tests {
         fn a_glance_sees_what_the_parser_reads(packet in packets()) {
             if let Some(seen) = glance::<DESTINATION>(&packet.as_slice(), 0) {
                 prop_assert_eq!(Some(seen), parsed(&packet));
+                prop_assert_eq!(FlowKey::of(&seen.flow()), seen);
             }
             if let Some(seen) = glance::<SOURCE>(&packet.as_slice(), 0) {
                 prop_assert_eq!(Some(seen), parsed_answer(&packet));

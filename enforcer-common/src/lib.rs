@@ -33,20 +33,20 @@ pub use call::{
 pub use cap::{Cap, Meter, TICKS_PER_NS};
 pub use decide::{
     Charge, Decision, Found, PolicyTables, Socket, decide, decide_arrival, decide_refusal,
-    decide_socket, decide_unix,
+    decide_socket, decide_unix, is_allowed_by_rule,
 };
 pub use field::{Field, FieldOffsets};
 pub use flow::{CANARY_PORT_PACKET, CANARY_PORT_SOCKET, CANARY_V4, CANARY_V6, Flow, Protocol};
-pub use glance::{FlowKey, Linear, glance};
+pub use glance::{FlowKey, Linear, glance, join};
 pub use header::{DESTINATION, Packet, SOURCE, parse, parse_answer_into, parse_into};
 pub use layout::{
     AgentEntry, AgentLimits, AgentState, BANKS, Control, Counter, FileKey, InterfaceKey, MAX_DEPTH,
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, RecordStats, SLOT_UNBOUND, SocketTag,
     UnixKey, climbs, outcome,
 };
+pub use prefixes::{Area, Head, Kind, Line, Lines, find, find_further};
 #[cfg(any(test, feature = "user"))]
 pub use prefixes::{Entry, Image, Unfit};
-pub use prefixes::{Head, Line, Lines, Lookup, MAX_LENGTHS, find};
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};
 pub use shortcut::{SHORTCUT_KEYS, Shortcut};
 pub use tcp::{bare_reset, continues_tcp};

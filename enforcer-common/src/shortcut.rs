@@ -3,7 +3,7 @@
 
 use crate::glance::FlowKey;
 
-/// Destinations remembered for one agent on one CPU.
+/// Destinations remembered for one agent on one CPU; a power of two.
 pub const SHORTCUT_KEYS: usize = 4;
 
 /// One agent's shortcut on one CPU. Valid only for the verdicts of `epoch`: a new
@@ -24,10 +24,14 @@ pub struct Shortcut {
     pub packets: u64,
     /// Bytes at layer 3 that passed this way, ever.
     pub bytes: u64,
-    /// Destinations, the latest first; all zero is none.
+    /// Destinations that were remembered, ever: the next one takes the place of the
+    /// oldest, which is the remainder of this.
+    pub oldest: u64,
+    /// Destinations; all zero is none.
     pub keys: [FlowKey; SHORTCUT_KEYS],
 }
-kernel_abi!(Shortcut, size = 144, {
+const _: () = assert!(SHORTCUT_KEYS.is_power_of_two());
+kernel_abi!(Shortcut, size = 152, {
     busy: u64 = 0, epoch: u64 = 8, packets_left: u64 = 16, bytes_left: u64 = 24,
-    packets: u64 = 32, bytes: u64 = 40, keys: [FlowKey; SHORTCUT_KEYS] = 48,
+    packets: u64 = 32, bytes: u64 = 40, oldest: u64 = 48, keys: [FlowKey; SHORTCUT_KEYS] = 56,
 });

@@ -3,7 +3,7 @@
 use core::ptr::{addr_of, read_volatile};
 
 use aya_ebpf::programs::{SkBuffContext, SockAddrContext};
-use enforcer_common::{Address, Flow, Packet, Protocol};
+use enforcer_common::{Address, Flow, Packet, Protocol, join};
 
 /// An skb from its network header on, where `cgroup_skb` programs see it.
 pub(crate) struct Skb<'a>(pub(crate) &'a SkBuffContext);
@@ -51,12 +51,8 @@ pub(crate) fn of_call_v4(ctx: &SockAddrContext) -> Flow {
 /// The IPv6 destination of a socket call; v4-mapped comes as it is.
 #[inline(always)]
 pub(crate) fn of_call_v6(ctx: &SockAddrContext) -> Flow {
-    let words: [u32; 4] = field!(ctx, user_ip6);
-    let mut address = [0; 16];
-    for (bytes, word) in address.chunks_exact_mut(4).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
-    }
-    of_call(ctx, Address(address))
+    let [a, b, c, d]: [u32; 4] = field!(ctx, user_ip6);
+    of_call(ctx, Address::of_words([join(a, b), join(c, d)]))
 }
 
 #[inline(always)]

@@ -76,18 +76,20 @@ pub(crate) unsafe fn slot(
 ) -> u32 {
     // SAFETY: the caller's `sk`; a non-null result is a value of this map.
     let found = unsafe { found(sk).as_mut() };
-    if let Some(kept) = found {
-        if kept.binding_epoch != control.binding_epoch {
-            let fresh = resolve();
-            kept.slot = fresh.slot;
-            kept.cgroup_id = fresh.cgroup_id;
-            kept.binding_epoch = fresh.binding_epoch;
-        }
+    if let Some(kept) = &found
+        && kept.binding_epoch == control.binding_epoch
+    {
         return kept.slot;
     }
     let mut fresh = resolve();
-    // SAFETY: the caller's `sk`.
-    unsafe { tag(sk, &mut fresh) };
+    if let Some(kept) = found {
+        kept.slot = fresh.slot;
+        kept.cgroup_id = fresh.cgroup_id;
+        kept.binding_epoch = fresh.binding_epoch;
+    } else {
+        // SAFETY: the caller's `sk`.
+        unsafe { tag(sk, &mut fresh) };
+    }
     fresh.slot
 }
 

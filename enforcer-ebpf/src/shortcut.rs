@@ -1,12 +1,13 @@
-//! The short way: a packet to where one was allowed lately passes without a
-//! look-up, without the clock, and without a write that another CPU sees.
+//! The short way: an ordinary packet passes without the clock, without a helper but
+//! the one that finds its socket's tag, and without a write that another CPU sees; and
+//! where one to the same place was allowed lately, without a look-up.
 
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 use aya_ebpf::programs::SkBuffContext;
 use enforcer_common::{
     Cap, Charge, Control, DESTINATION, Flow, FlowKey, Linear, PolicyTables, SHORTCUT_KEYS, SOURCE,
-    Shortcut, glance,
+    Shortcut, glance, is_allowed_by_rule,
 };
 
 use crate::identity;
@@ -118,13 +119,10 @@ impl Held {
 
     /// The oldest makes room.
     #[inline(always)]
-    fn put_first(&self, key: &FlowKey) {
-        for index in (1..SHORTCUT_KEYS).rev() {
-            // SAFETY: a field of a looked-up map value.
-            let younger = unsafe { read_volatile(self.key(index - 1)) };
-            self.put(index, &younger);
-        }
-        self.put(0, key);
+    fn add(&self, key: &FlowKey) {
+        let oldest = field!(self, oldest);
+        self.put(oldest as usize & (SHORTCUT_KEYS - 1), key);
+        field!(self, oldest = oldest + 1);
     }
 
     #[inline(always)]
@@ -135,7 +133,7 @@ impl Held {
 
     #[inline(always)]
     fn key(&self, index: usize) -> *mut FlowKey {
-        // SAFETY: within the array for every caller's constant index.
+        // SAFETY: every caller's index is within the array.
         unsafe { addr_of_mut!((*self.0).keys).cast::<FlowKey>().add(index) }
     }
 
@@ -187,18 +185,24 @@ impl Held {
     }
 }
 
-/// Whether the packet leaves for where one was allowed lately, under the verdicts
-/// in force and within what is charged ahead; it is counted then.
+/// Whether the packet leaves for where one is allowed, of an agent that was allowed
+/// one under the verdicts in force, and within what is charged ahead; it is counted
+/// then. In force means not quarantined: each quarantine ends what was in force.
 #[inline(always)]
 pub(crate) fn leaves(ctx: &SkBuffContext, tables: &KernelTables) -> bool {
     let Some((held, slot, key)) = look::<DESTINATION>(ctx, &tables.control) else { return false };
     // SAFETY: fields of the context.
     let (segments, bytes) = unsafe { ((*ctx.skb.skb).gso_segs, (*ctx.skb.skb).len.into()) };
     let packets = if segments == 0 { 1 } else { u64::from(segments) };
-    let mut passes = held.is_in_force(&tables.control) && held.knows(&key);
+    let known = held.knows(&key);
+    let mut passes = held.is_in_force(&tables.control)
+        && (known || is_allowed_by_rule(tables, slot, &key.flow()));
     if passes && !held.spend(packets, bytes) {
         held.top_up(tables, slot, packets, bytes);
         passes = held.spend(packets, bytes);
+    }
+    if passes && !known {
+        held.add(&key);
     }
     held.give_back();
     passes
@@ -242,7 +246,7 @@ pub(crate) fn remember(tables: &KernelTables, slot: u32, flow: &Flow) {
     }
     let key = FlowKey::of(flow);
     if !held.knows(&key) {
-        held.put_first(&key);
+        held.add(&key);
     }
     held.top_up(tables, slot, flow.packets.into(), flow.bytes.into());
     held.give_back();

@@ -1,13 +1,12 @@
 //! [`PolicyTables`] over BPF maps.
 
-use core::ffi::c_void;
 use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use aya_ebpf::helpers::generated::bpf_loop;
 use enforcer_common::{
-    Address, AgentLimits, AgentState, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey, Line,
-    Lines, Lookup, MAX_LENGTHS, MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, Reason,
+    Address, AgentLimits, AgentState, Area, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey,
+    Kind, Line, Lines, MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, Reason, find,
+    find_further,
 };
 
 use crate::atomic::Cell;
@@ -47,51 +46,66 @@ impl Lines for PrefixLines {
     fn line(&self, index: u32) -> Option<&Line> {
         PREFIXES.get(index)
     }
+
+    #[inline(always)]
+    fn find_further(&self, area: Area, address: &Address, end: u64) -> u64 {
+        enforcer_find_further(address, area.kind as u32, end, area.from, area.lines)
+    }
 }
 
-/// One turn of a look-up; 1 ends it. As with `visit`.
-unsafe extern "C" fn try_length(turn: u32, lookup: *mut Lookup) -> i64 {
-    let over = enforcer_try_length(turn, lookup);
-    // Volatile: the compiler knows that it is 0 or 1, and the verifier does not.
-    // SAFETY: a local variable.
-    i64::from(unsafe { read_volatile(addr_of!(over)) } != 0)
-}
-
-/// A global function, verified once and by itself: whoever looks up would have it
-/// verified again, on each path that leads there.
+/// The port rules of the longest prefix around an address: where they begin in the
+/// upper half, how many there are in the lower one, 0 where there is no such prefix.
+///
+/// A global function, like those below: verified once and by itself, where each path
+/// that leads to it would have it verified again.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn enforcer_try_length(turn: u32, lookup: *mut Lookup) -> u32 {
-    // SAFETY: bpf_loop's pointer, and the verifier checks that what it points to is as
-    // large as its type.
-    let Some(lookup) = (unsafe { lookup.as_mut() }) else { return 1 };
-    u32::from(lookup.turn(&PrefixLines, turn))
-}
-
-/// A walk over a port list, between the turns of `bpf_loop`.
-#[repr(C)]
-struct Search {
-    flow: Flow,
-    first: u32,
-    rule: u32,
-    reason: Reason,
-}
-
-/// One turn; 1 ends the walk (kernel: `bpf_loop` in `kernel/bpf/bpf_iter.c`).
-/// Verified once, and not once for each of the turns.
-unsafe extern "C" fn visit(turn: u32, search: *mut Search) -> i64 {
-    // SAFETY: bpf_loop hands back the pointer given to it.
-    let search = unsafe { &mut *search };
-    let Some(rule) = PORT_RULES.get(search.first.wrapping_add(turn)) else {
-        search.reason = Reason::Internal;
-        return 1;
-    };
-    if !rule.matches(&search.flow) {
-        return 0;
+extern "C" fn enforcer_find(address: *const Address, head: u32) -> u64 {
+    // SAFETY: the only caller passes a reference; the verifier checks that what it
+    // points to is as large as its type. As for those below.
+    let Some(address) = (unsafe { address.as_ref() }) else { return 0 };
+    match find(&PrefixLines, head, address) {
+        Some(list) => u64::from(list.first) << 32 | u64::from(list.count),
+        None => 0,
     }
-    search.reason = rule.reason();
-    search.rule = rule.rule;
-    1
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn enforcer_find_further(
+    address: *const Address,
+    kind: u32,
+    end: u64,
+    from: u32,
+    lines: u32,
+) -> u64 {
+    // SAFETY: as above.
+    let Some(address) = (unsafe { address.as_ref() }) else { return 0 };
+    let kind = match kind {
+        0 => Kind::V4,
+        1 => Kind::V6,
+        _ => Kind::V6Long,
+    };
+    find_further(&PrefixLines, Area { kind, from, lines }, address, end)
+}
+
+/// Index of the first rule that matches, or of one that is not there; [`NO_RULE`] where
+/// neither is in the list.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn enforcer_match(flow: *const Flow, first: u32, count: u32) -> u32 {
+    // SAFETY: as above.
+    let Some(flow) = (unsafe { flow.as_ref() }) else { return first };
+    for turn in 0..MAX_PORT_RULES {
+        if turn >= count {
+            break;
+        }
+        let index = first.wrapping_add(turn);
+        if PORT_RULES.get(index).is_none_or(|rule| rule.matches(flow)) {
+            return index;
+        }
+    }
+    NO_RULE
 }
 
 impl PolicyTables for KernelTables {
@@ -114,12 +128,12 @@ impl PolicyTables for KernelTables {
 
     #[inline(always)]
     fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList> {
-        let (mut lookup, turns) = Lookup::begin(&PrefixLines, limits.prefixes, address)?;
-        let turns = if turns < MAX_LENGTHS { turns } else { MAX_LENGTHS };
-        // SAFETY: `try_length` has the signature that bpf_loop calls, and `lookup`
-        // outlives the call.
-        unsafe { bpf_loop(turns, try_length as *mut c_void, (&raw mut lookup).cast(), 0) };
-        lookup.found()
+        let found = enforcer_find(address, limits.prefixes);
+        // SAFETY: a local variable; volatile because the verifier does not know that a
+        // global function returns what the compiler saw it return. As below.
+        let found = unsafe { read_volatile(addr_of!(found)) };
+        let list = PortList { first: (found >> 32) as u32, count: found as u32 };
+        if list.count == 0 { None } else { Some(list) }
     }
 
     #[inline(always)]
@@ -129,13 +143,16 @@ impl PolicyTables for KernelTables {
 
     #[inline(always)]
     fn first_match(&self, list: PortList, flow: &Flow) -> Found {
-        let mut search =
-            Search { flow: *flow, first: list.first, rule: NO_RULE, reason: Reason::NoPort };
-        let count = if list.count < MAX_PORT_RULES { list.count } else { MAX_PORT_RULES };
-        // SAFETY: `visit` has the signature that bpf_loop calls, and `search`
-        // outlives the call.
-        unsafe { bpf_loop(count, visit as *mut c_void, (&raw mut search).cast(), 0) };
-        Found { reason: search.reason, rule: search.rule }
+        let index = enforcer_match(flow, list.first, list.count);
+        // SAFETY: as above.
+        let index = unsafe { read_volatile(addr_of!(index)) };
+        if index == NO_RULE {
+            return Found::NOTHING;
+        }
+        match PORT_RULES.get(index) {
+            Some(rule) => Found { reason: rule.reason(), rule: rule.rule },
+            None => Found { reason: Reason::Internal, rule: NO_RULE },
+        }
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{
     Charge, Decision, PolicyTables, Socket, decide, decide_arrival, decide_refusal, decide_socket,
-    decide_unix,
+    decide_unix, is_allowed_by_rule,
 };
 use crate::address::Address;
 use crate::cap::Cap;
@@ -330,4 +330,24 @@ fn a_unix_socket_needs_a_name_in_the_policy_and_no_quarantine() {
     assert_eq!(decide_unix(&tables, SLOT + 1, |_| true).reason, Reason::UnboundAgent);
     tables.quarantined = true;
     assert_eq!(decide_unix(&tables, SLOT, named).reason, Reason::Quarantined);
+}
+
+#[test]
+fn a_rule_allows_what_only_quarantine_and_caps_could_still_refuse() {
+    let mut confined = Tables::default();
+    confined.limits.as_mut().expect("limits").flags = AgentLimits::INTERFACES;
+    let mut open = Tables::default();
+    open.lists.extend([CANARY_V4, CANARY_V6].map(|to| (to, PortList { first: 1, count: 1 })));
+    let nobodys = Tables { limits: None, ..Tables::default() };
+    for tables in [Tables::default(), Tables::audit(), confined, open, nobodys] {
+        for destination in [ALLOWED, HALF, BROKEN, OTHER, CANARY_V4, CANARY_V6] {
+            for (port, interface) in [(22, UPLINK), (443, UPLINK), (443, UPLINK + 1)] {
+                let protocol = Protocol::TCP;
+                let flow = Flow { destination, port, protocol, interface, ..Flow::UNREADABLE };
+                let decided = decide(&tables, Hook::Egress, SLOT, &flow, Ok(()));
+                let by_rule = decided.reason == Reason::Rule;
+                assert_eq!(is_allowed_by_rule(&tables, SLOT, &flow), by_rule, "{flow:?}");
+            }
+        }
+    }
 }

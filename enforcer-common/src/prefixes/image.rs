@@ -5,8 +5,10 @@ use core::borrow::Borrow;
 use crate::address::Address;
 use crate::layout::{MAX_PORT_RULES, PortList};
 use crate::prefixes::entry::{
-    COUNT_BITS, FIRST_BITS, HALF, LIST_BITS, PROBES, Wanted, list_of, mark,
+    Area, COUNT_BITS, FIRST_BITS, Kind, LIST_BITS, PROBES, Wanted, list_of,
 };
+use crate::prefixes::groups::Groups;
+use crate::prefixes::lookup::lines_of_groups;
 use crate::prefixes::{Head, Line, Lines};
 
 /// One prefix of a policy.
@@ -37,24 +39,19 @@ pub struct Image {
 /// Bits of the v4-mapped prefix.
 const V4_BITS: u8 = Address::v4_prefix_len(0);
 
-/// The prefixes of one kind, and how they stand in lines.
+/// The prefixes of one kind.
 struct Part {
-    /// Words of an entry; the last one is its tag.
-    words: usize,
+    kind: Kind,
     /// Entries in twenty lines, on average. Fewer fill fewer lines up, and so need
     /// fewer probes; more take less memory.
     density: usize,
     packed: Vec<Packed>,
 }
 
-/// A prefix as an entry has it, and the words of the entry.
+/// A prefix as it is looked for, and its entry.
 struct Packed {
-    /// 0 IPv4, 1 IPv6 up to /64, 2 longer ones.
-    part: usize,
-    /// Within the address's own family.
-    length: u8,
     wanted: Wanted,
-    words: [u64; 3],
+    entry: [u64; 3],
 }
 
 // === impl Image ===
@@ -66,28 +63,28 @@ impl Image {
     /// # Errors
     /// The first prefix that cannot stand in a run.
     pub fn of(entries: &[Entry], rules: u32) -> Result<Self, Unfit> {
-        let mut parts = [Part::new(1, 100), Part::new(2, 50), Part::new(3, 25)];
-        let mut lengths = [[false; 129]; 2];
+        let mut parts = [(Kind::V4, 110), (Kind::V6, 64), (Kind::V6Long, 28)].map(Part::new);
+        let mut v6_any = 0;
         for entry in entries {
-            let packed = pack(entry)?;
-            lengths[usize::from(packed.part > 0)][usize::from(packed.length)] = true;
-            parts[packed.part].packed.push(packed);
+            let (kind, end) = kind_and_end(entry);
+            let wanted = Wanted::of(kind, entry.address.halves(), end);
+            let words = wanted.entry(entry.list).ok_or(Unfit(*entry))?;
+            if is_any(entry) {
+                v6_any = words[1];
+                continue;
+            }
+            parts[kind as usize].packed.push(Packed { wanted, entry: words });
         }
-        let [v4, v6] = lengths.map(longest_first);
-        let bodies = parts.map(|part| part.fill());
-        let [in_v4, in_v6, in_v6_long] = [0, 1, 2].map(|part| count(bodies[part].len()));
-        let head = Head {
-            rules,
-            v4: in_v4,
-            v6: in_v6,
-            v6_long: in_v6_long,
-            v4_lengths: count(v4.len()),
-            v6_lengths: count(v6.len()),
-            lengths: padded(&v4),
-        };
+        let groups = Groups::of(entries.iter().filter(|entry| !is_any(entry)).map(|entry| {
+            let (kind, end) = kind_and_end(entry);
+            (kind, entry.address.halves(), end)
+        }));
+        let bodies = parts.map(Part::fill);
+        let [v4, v6, v6_long] = [0, 1, 2].map(|part| count(bodies[part].len()));
+        let head = Head { rules, v4, v6, v6_long, v6_any, ..groups.head };
         let mut lines = vec![head.into_line()];
         lines.extend(bodies.into_iter().flatten());
-        lines.extend(v6.chunks(64).map(Line::of_lengths));
+        lines.extend(groups.lines());
         let ends = entries.iter().map(|entry| entry.list.first + entry.list.count);
         Ok(Self { lines, prefixes: count(entries.len()), rules: ends.max().unwrap_or(0) })
     }
@@ -142,7 +139,9 @@ impl Head {
     /// How many lines the run has, this one included.
     fn run(&self) -> Option<u32> {
         let body = self.v4.checked_add(self.v6)?.checked_add(self.v6_long)?;
-        body.checked_add(1 + self.v6_lengths.div_ceil(64))
+        let groups = lines_of_groups(self.v4_groups);
+        let groups = groups.checked_add(lines_of_groups(self.v6_groups.checked_mul(2)?))?;
+        body.checked_add(groups)?.checked_add(1)
     }
 
     const fn into_line(self) -> Line {
@@ -151,33 +150,75 @@ impl Head {
     }
 }
 
+// === impl Kind, Wanted ===
+
+impl Kind {
+    /// Words of an entry; the last one is its tag: what tells lengths apart, and the
+    /// list.
+    const fn words(self) -> usize {
+        self as usize + 1
+    }
+
+    /// The length whose prefixes end with the last bit that is looked at.
+    const fn longest(self) -> u8 {
+        match self {
+            Self::V4 => 32,
+            Self::V6 => 64,
+            Self::V6Long => 128,
+        }
+    }
+}
+
+impl Wanted {
+    /// The entry of a prefix with this list; `None` where it cannot name it.
+    fn entry(&self, list: PortList) -> Option<[u64; 3]> {
+        let fits = list.first >> FIRST_BITS == 0 && (1..=MAX_PORT_RULES).contains(&list.count);
+        let list = u64::from(list.first) << COUNT_BITS | u64::from(list.count.wrapping_sub(1));
+        let tag = self.mark << LIST_BITS | list;
+        let entry = match self.kind {
+            Kind::V4 => [self.high << LIST_BITS | list, 0, 0],
+            Kind::V6 => [self.high, tag, 0],
+            Kind::V6Long => [self.high, self.low, tag],
+        };
+        fits.then_some(entry)
+    }
+}
+
 // === impl Part ===
 
 impl Part {
-    fn new(words: usize, density: usize) -> Self {
-        Self { words, density, packed: Vec::new() }
+    fn new((kind, density): (Kind, usize)) -> Self {
+        Self { kind, density, packed: Vec::new() }
     }
 
     /// As few lines as the density allows, or more, until all find a place.
-    fn fill(mut self) -> Vec<Line> {
+    fn fill(self) -> Vec<Line> {
         let mut many = self.packed.len().saturating_mul(20).div_ceil(self.density);
         loop {
             if let Some(lines) = self.try_fill(many) {
                 return lines;
             }
-            many += many / 4 + 1;
+            many += many / 8 + 1;
         }
     }
 
-    fn try_fill(&mut self, many: usize) -> Option<Vec<Line>> {
+    /// Full lines on the way to a free one note what was passed on.
+    fn try_fill(&self, many: usize) -> Option<Vec<Line>> {
         let mut lines = vec![Line::default(); many];
-        for Packed { wanted, words, .. } in &mut self.packed {
-            wanted.lines = count(many);
-            let home = wanted.home() as usize;
-            let near = (0..many.min(PROBES as usize)).map(|step| (home + step) % many);
-            let free = |at: &usize| lines[*at].free(self.words);
-            let (at, slot) = near.clone().find_map(|at| Some((at, free(&at)?)))?;
-            lines[at].words[slot..slot + self.words].copy_from_slice(&words[..self.words]);
+        let area = Area { kind: self.kind, from: 0, lines: count(many) };
+        for Packed { wanted, entry } in &self.packed {
+            let (word, bit) = wanted.passed_on();
+            let place = (0..PROBES).find_map(|step| {
+                let at = wanted.line(area, step) as usize;
+                let free = lines[at].free(self.kind);
+                if free.is_none() {
+                    lines[at].words[word] |= bit;
+                }
+                Some((at, free?))
+            });
+            let (at, start) = place?;
+            let words = self.kind.words();
+            lines[at].words[start..start + words].copy_from_slice(&entry[..words]);
         }
         Some(lines)
     }
@@ -186,69 +227,40 @@ impl Part {
 // === impl Line ===
 
 impl Line {
-    /// Lengths of IPv6 prefixes, at most 64 of them.
-    fn of_lengths(lengths: &[u8]) -> Self {
-        let bytes: [u8; 64] = padded(lengths);
-        let mut words = [0; 8];
-        for (word, eight) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u64::from_le_bytes(*eight);
-        }
-        Self { words }
-    }
-
-    /// Where an entry of so many words fits; its last word is never 0.
-    fn free(&self, words: usize) -> Option<usize> {
-        let mut starts = (0..8 / words).map(|slot| slot * words);
-        starts.find(|start| self.words[start + words - 1] == 0)
+    /// Where an entry fits; its last word is never 0.
+    fn free(&self, kind: Kind) -> Option<usize> {
+        let mut starts = (0..kind.slots()).map(|slot| slot * kind.words());
+        starts.find(|start| self.words[start + kind.words() - 1] == 0)
     }
 }
 
-/// How a prefix stands in a line.
-fn pack(entry: &Entry) -> Result<Packed, Unfit> {
-    let list = list_bits(entry.list).ok_or(Unfit(*entry))?;
-    let [high, low] = entry.address.halves();
-    let packed = |part, length, high, low, words| {
-        let wanted = Wanted { high, low, mark: mark(length), from: 0, lines: 0 };
-        Packed { part, length, wanted, words }
+/// What sort of prefix it is, and its last bit in the word that is masked.
+fn kind_and_end(entry: &Entry) -> (Kind, u64) {
+    let (kind, length) = match entry.length {
+        length if entry.address.is_v4() && length >= V4_BITS => (Kind::V4, length - V4_BITS),
+        length if length > Kind::V6.longest() => (Kind::V6Long, length),
+        length => (Kind::V6, length),
     };
-    let tag = |length| mark(length) << LIST_BITS | list;
-    if entry.address.is_v4() && entry.length >= V4_BITS {
-        let (low, length) = (low & 0xffff_ffff, entry.length - V4_BITS);
-        return Ok(packed(0, length, 0, low, [low << 32 | tag(length), 0, 0]));
-    }
-    let length = entry.length;
-    if length > HALF {
-        return Ok(packed(2, length, high, low, [high, low, tag(length)]));
-    }
-    Ok(packed(1, length, high, 0, [high, tag(length), 0]))
+    // Of ::/0 nothing is left, and it stands in the head.
+    (kind, 1_u64.checked_shl(u32::from(kind.longest() - length)).unwrap_or(0))
+}
+
+/// Whether it is `::/0`.
+fn is_any(entry: &Entry) -> bool {
+    entry.length == 0
 }
 
 /// Lines are counted in 32 bits; what has more does not fit the table.
-fn count(many: usize) -> u32 {
+pub(super) fn count(many: usize) -> u32 {
     u32::try_from(many).unwrap_or(u32::MAX)
 }
 
 /// The tags in a run, those of free places included.
-fn tags(lines: &[Line], head: &Head) -> impl Iterator<Item = u64> {
-    let parts = [(head.v4, 1), (head.v6, 2), (head.v6_long, 3)];
-    let strides = parts.into_iter().flat_map(|(count, words)| (0..count).map(move |_| words));
-    lines.iter().skip(1).zip(strides).flat_map(|(line, words)| {
-        line.words.chunks_exact(words).filter_map(|entry| entry.last().copied())
-    })
-}
-
-fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut padded = [0; N];
-    padded[..bytes.len()].copy_from_slice(bytes);
-    padded
-}
-
-fn list_bits(list: PortList) -> Option<u64> {
-    let fits = list.first >> FIRST_BITS == 0 && (1..=MAX_PORT_RULES).contains(&list.count);
-    fits.then(|| u64::from(list.first) << COUNT_BITS | u64::from(list.count - 1))
-}
-
-/// The lengths that are marked, the longest first.
-fn longest_first(marked: [bool; 129]) -> Vec<u8> {
-    (0..=128).rev().filter(|&length| marked[usize::from(length)]).collect()
+fn tags<'a>(lines: &'a [Line], head: &'a Head) -> impl Iterator<Item = u64> + 'a {
+    let parts = [(head.v4, Kind::V4), (head.v6, Kind::V6), (head.v6_long, Kind::V6Long)];
+    let kinds = parts.into_iter().flat_map(|(count, kind)| (0..count).map(move |_| kind));
+    let in_line = |(line, kind): (&'a Line, Kind)| {
+        (1..=kind.slots()).map(move |slot| line.words[slot * kind.words() - 1])
+    };
+    lines.iter().skip(1).zip(kinds).flat_map(in_line).chain([head.v6_any])
 }

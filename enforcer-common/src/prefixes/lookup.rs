@@ -4,154 +4,148 @@ use core::borrow::Borrow;
 
 use crate::address::Address;
 use crate::layout::PortList;
-use crate::prefixes::entry::{
-    HALF, PROBES, Wanted, high_bits, list_of, mark, tag_v4, tag_v6, tag_v6_long,
-};
+use crate::prefixes::entry::{Area, Kind, PROBES, Wanted, hash, list_of, spread};
 use crate::prefixes::{Head, Line, Lines};
 
-/// The most lengths that prefixes of a policy have in one family.
-pub const MAX_LENGTHS: u32 = 129;
-
-/// A look-up on its way through the lengths of a policy.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Lookup {
-    /// The address, host order; IPv4 in the lower half of `low`.
-    high: u64,
-    low: u64,
-    head: u32,
-    v4: u32,
-    v6: u32,
-    v6_long: u32,
-    rules: u32,
-    is_v4: u32,
-    /// The entry's tag; 0 while none is found.
-    found: u64,
+/// A policy's run of lines, to be searched for an address.
+struct Run<'a, L> {
+    lines: &'a L,
+    address: &'a Address,
+    /// Index of the first line.
+    at: u32,
+    head: &'a Head,
 }
 
-// === impl Lookup ===
-
-impl Lookup {
-    /// Begins a look-up in the run whose first line has index `head`; with it
-    /// comes how many turns it has. `None`: there is no such line.
-    #[inline(always)]
-    pub fn begin(lines: &impl Lines, head: u32, address: &Address) -> Option<(Self, u32)> {
-        let Head { rules, v4, v6, v6_long, v4_lengths, v6_lengths, .. } =
-            *Head::of(lines.line(head)?.borrow());
-        let [high, low] = address.halves();
-        let is_v4 = u32::from(high == 0 && low >> 32 == 0xffff);
-        let turns = if is_v4 == 1 { v4_lengths } else { v6_lengths };
-        Some((Self { high, low, head, v4, v6, v6_long, rules, is_v4, found: 0 }, turns))
+/// The port rules of the longest prefix around an address, in the run whose first line
+/// has index `head`.
+#[inline(always)]
+pub fn find(lines: &impl Lines, head: u32, address: &Address) -> Option<PortList> {
+    let line = lines.line(head)?;
+    let run = Run { lines, address, at: head, head: Head::of(line.borrow()) };
+    let [high, low] = address.halves();
+    let is_v4 = high == 0 && low >> 32 == 0xffff;
+    let tag = if is_v4 { run.find_v4(low)? } else { run.find_v6(high)? };
+    if tag == 0 {
+        return None;
     }
+    let list = list_of(tag);
+    Some(PortList { first: run.head.rules.wrapping_add(list.first), count: list.count })
+}
 
-    /// Looks for a prefix of the length whose turn it is. Whether the look-up is
-    /// over: the first that is found is the longest.
-    #[inline(always)]
-    pub fn turn(&mut self, lines: &impl Lines, turn: u32) -> bool {
-        if self.is_v4 == 1 { self.turn_v4(lines, turn) } else { self.turn_v6(lines, turn) }
-    }
-
-    /// The port rules of the longest prefix that was found.
-    #[inline(always)]
-    pub fn found(&self) -> Option<PortList> {
-        if self.found == 0 {
-            return None;
+/// The tag of the prefix of an address whose last bit is `end`, which is not in its own
+/// line, but was passed on from there; 0 where it is in none.
+#[inline(always)]
+pub fn find_further(lines: &impl Lines, area: Area, address: &Address, end: u64) -> u64 {
+    let wanted = Wanted::of(area.kind, address.halves(), end);
+    for step in 1..PROBES {
+        let Some(line) = lines.line(wanted.line(area, step)) else { break };
+        let tag = wanted.tag_in(line.borrow());
+        if tag != 0 || !wanted.may_be_further(line.borrow()) {
+            return tag;
         }
-        let list = list_of(self.found);
-        Some(PortList { first: self.rules.wrapping_add(list.first), count: list.count })
     }
+    0
+}
 
+/// Each way out with nothing found and each without a line denies: `None` where a
+/// line is missing, 0 where no prefix is around the address.
+impl<L: Lines> Run<'_, L> {
     #[inline(always)]
-    fn turn_v4(&mut self, lines: &impl Lines, turn: u32) -> bool {
-        let Some(head) = lines.line(self.head) else { return true };
-        let lengths = &Head::of(head.borrow()).lengths;
-        // The verifier wants to see that it stays inside.
-        let at = if turn < 39 { turn as usize } else { 39 };
-        let wanted = Wanted::v4(self, lengths[at]);
-        self.probe(lines, &wanted, tag_v4, 7)
-    }
-
-    #[inline(always)]
-    fn turn_v6(&mut self, lines: &impl Lines, turn: u32) -> bool {
-        let at = self
-            .behind_head()
-            .wrapping_add(self.v4)
-            .wrapping_add(self.v6)
-            .wrapping_add(self.v6_long);
-        let Some(line) = lines.line(at.wrapping_add(turn / 64)) else { return true };
-        let word = line.borrow().words[turn as usize / 8 % 8];
-        let length = (word >> (turn % 8 * 8) & 0xff) as u8;
-        if length > HALF {
-            let wanted = Wanted::v6_long(self, length);
-            return self.probe(lines, &wanted, tag_v6_long, 5);
+    fn find_v4(&self, low: u64) -> Option<u64> {
+        let Head { v4, v4_groups, v4_lengths, .. } = *self.head;
+        let mut lengths = v4_lengths;
+        if v4_groups > 0 {
+            let group = spread(hash(group_v4(low), 0, 0), v4_groups);
+            lengths |= self.word(self.behind_v6_long(), group)?;
         }
-        let wanted = Wanted::v6(self, length);
-        self.probe(lines, &wanted, tag_v6, 7)
+        self.longest(Area { kind: Kind::V4, from: self.behind_head(), lines: v4 }, lengths)
+    }
+
+    #[inline(always)]
+    fn find_v6(&self, high: u64) -> Option<u64> {
+        let Head { v6, v6_long, v6_groups, v6_lengths, v6_long_lengths, .. } = *self.head;
+        let (mut short, mut long) = (v6_lengths, v6_long_lengths);
+        if v6_groups > 0 {
+            let group = spread(hash(group_v6(high), 0, 0), v6_groups);
+            let from = self.behind_v6_long().wrapping_add(lines_of_groups(self.head.v4_groups));
+            short |= self.word(from, group.wrapping_mul(2))?;
+            long |= self.word(from, group.wrapping_mul(2).wrapping_add(1))?;
+        }
+        let from = self.behind_head().wrapping_add(self.head.v4);
+        let area = Area { kind: Kind::V6Long, from: from.wrapping_add(v6), lines: v6_long };
+        let found = self.longest(area, long)?;
+        if found != 0 {
+            return Some(found);
+        }
+        let found = self.longest(Area { kind: Kind::V6, from, lines: v6 }, short)?;
+        Some(if found != 0 { found } else { self.head.v6_any })
+    }
+
+    /// The longest prefix first: its length is the lowest bit. Lines of several
+    /// lengths are on their way from memory at once, for no turn waits for the one before.
+    #[inline(always)]
+    fn longest(&self, area: Area, lengths: u64) -> Option<u64> {
+        let mut left = lengths;
+        // 64 lengths are 64 bits; the verifier wants to see that it ends.
+        for _ in 0..64 {
+            if left == 0 {
+                break;
+            }
+            let end = left & left.wrapping_neg();
+            left ^= end;
+            let tag = self.probe(area, end)?;
+            if tag != 0 {
+                return Some(tag);
+            }
+        }
+        Some(0)
+    }
+
+    #[inline(always)]
+    fn probe(&self, area: Area, end: u64) -> Option<u64> {
+        let wanted = Wanted::of(area.kind, self.address.halves(), end);
+        let line = self.lines.line(wanted.line(area, 0))?;
+        let tag = wanted.tag_in(line.borrow());
+        if tag == 0 && wanted.may_be_further(line.borrow()) {
+            return Some(self.lines.find_further(area, self.address, end));
+        }
+        Some(tag)
     }
 
     #[inline(always)]
     fn behind_head(&self) -> u32 {
-        self.head.wrapping_add(1)
+        self.at.wrapping_add(1)
     }
 
     #[inline(always)]
-    fn probe(
-        &mut self,
-        lines: &impl Lines,
-        wanted: &Wanted,
-        tag: impl Fn(&Line, &Wanted) -> u64,
-        last: usize,
-    ) -> bool {
-        let home = wanted.home();
-        for step in 0..PROBES {
-            if step >= wanted.lines {
-                return false;
-            }
-            let at = home.wrapping_add(step);
-            let at = if at < wanted.lines { at } else { at.wrapping_sub(wanted.lines) };
-            let Some(line) = lines.line(wanted.from.wrapping_add(at)) else { return true };
-            self.found = tag(line.borrow(), wanted);
-            // A line that is not full has sent nothing on to the next one.
-            if self.found != 0 || line.borrow().words[last] == 0 {
-                break;
-            }
-        }
-        self.found != 0
+    fn behind_v6_long(&self) -> u32 {
+        let Head { v4, v6, v6_long, .. } = *self.head;
+        self.behind_head().wrapping_add(v4).wrapping_add(v6).wrapping_add(v6_long)
+    }
+
+    /// One word of those that begin with line `from`.
+    #[inline(always)]
+    fn word(&self, from: u32, word: u32) -> Option<u64> {
+        let line: L::Line<'_> = self.lines.line(from.wrapping_add(word / 8))?;
+        let line: &Line = line.borrow();
+        Some(line.words[word as usize % 8])
     }
 }
 
-// === impl Wanted ===
-
-impl Wanted {
-    #[inline(always)]
-    fn v4(lookup: &Lookup, length: u8) -> Self {
-        let low = lookup.low & 0xffff_ffff & high_bits(length.wrapping_add(32));
-        Self { high: 0, low, mark: mark(length), from: lookup.behind_head(), lines: lookup.v4 }
-    }
-
-    #[inline(always)]
-    fn v6(lookup: &Lookup, length: u8) -> Self {
-        let high = lookup.high & high_bits(length);
-        let from = lookup.behind_head().wrapping_add(lookup.v4);
-        Self { high, low: 0, mark: mark(length), from, lines: lookup.v6 }
-    }
-
-    #[inline(always)]
-    fn v6_long(lookup: &Lookup, length: u8) -> Self {
-        let low = lookup.low & high_bits(length.wrapping_sub(HALF));
-        let from = lookup.behind_head().wrapping_add(lookup.v4).wrapping_add(lookup.v6);
-        Self { high: lookup.high, low, mark: mark(length), from, lines: lookup.v6_long }
-    }
-}
-
-/// The whole look-up; the kernel programs have a loop of their own.
+/// What a group of IPv4 addresses has in common.
 #[inline(always)]
-pub fn find(lines: &impl Lines, head: u32, address: &Address) -> Option<PortList> {
-    let (mut lookup, turns) = Lookup::begin(lines, head, address)?;
-    for turn in 0..turns.min(MAX_LENGTHS) {
-        if lookup.turn(lines, turn) {
-            break;
-        }
-    }
-    lookup.found()
+pub(super) const fn group_v4(address: u64) -> u64 {
+    address >> 16 & 0xffff
+}
+
+/// What a group of IPv6 addresses has in common.
+#[inline(always)]
+pub(super) const fn group_v6(high: u64) -> u64 {
+    high >> 32
+}
+
+/// Lines that so many words of groups take.
+#[inline(always)]
+pub(super) const fn lines_of_groups(words: u32) -> u32 {
+    words.div_ceil(8)
 }

@@ -137,10 +137,17 @@ fn many_prefixes_of_one_length_are_all_found_and_none_besides() {
 
 #[test]
 fn a_prefix_takes_little_more_than_its_entry() {
-    let nth = |n: u32| Address::v4(n.wrapping_mul(2_654_435_761).to_be_bytes());
-    let entries: Vec<_> = (0..100_000).map(|n| entry(nth(n), 96 + 32, 0)).collect();
-    let image = Image::of(&entries, RULES).expect("prefixes that fit");
-    assert!(image.lines().len() <= 100_000 / 5 + 1, "{} lines", image.lines().len());
+    let spread = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let v4 = |n: u32| Address::v4(n.wrapping_mul(2_654_435_761).to_be_bytes());
+    let v6 = |n: u32| Address((u128::from(spread(n)) << 64).to_be_bytes());
+    let v6_long = |n: u32| Address((u128::from(spread(n)) << 64 | 1).to_be_bytes());
+    let lines_of = |address: &dyn Fn(u32) -> Address, length| {
+        let entries: Vec<_> = (0..100_000).map(|n| entry(address(n), length, 0)).collect();
+        Image::of(&entries, RULES).expect("prefixes that fit").len()
+    };
+    assert_eq!(lines_of(&v4, 96 + 32), 1 + 100_000 * 20 / 110 + 1);
+    assert_eq!(lines_of(&v6, 64), 1 + 100_000 * 20 / 64);
+    assert_eq!(lines_of(&v6_long, 128), 1 + 100_000 * 20 / 28 + 1);
 }
 
 #[test]
