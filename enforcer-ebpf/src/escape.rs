@@ -13,6 +13,7 @@ use enforcer_common::{
     Field, Flow, Hook, PolicyTables, Reason, RecordKind, SLOT_UNBOUND, TaskTag, decide_call,
 };
 
+use crate::due::{Due, fine, of_kind};
 use crate::fields::Object;
 use crate::lsm::{ancestor, cgroup_of_task, is_cgroup_below_root};
 use crate::maps::CGROUPS;
@@ -127,11 +128,12 @@ extern "C" fn enforcer_escaped(hook: u32, cgroup_id: u64, pid: u32) -> u32 {
     let decision = decide_call(&tables, slot, Reason::Escape);
     let flow = Flow::UNREADABLE;
     report::tally(hook, slot, &flow, &decision);
+    let due = of_kind(RecordKind::Tamper, slot, true, fine());
     let mut record = report::record(RecordKind::Tamper, hook, slot, &tables.control, &decision);
     record.cgroup_id = cgroup_id;
     identity::describe_current(&mut record);
     record.pid = pid;
-    report::tell(&mut record, &flow, true);
+    report::tell(&mut record, &flow, due.unwrap_or(Due(0)));
     let audit = tables.limits(slot).is_some_and(|limits| limits.is_audit());
     if let (Some(state), false) = (state(slot), audit || slot == SLOT_UNBOUND) {
         report::cut_off(&mut record, state);

@@ -8,6 +8,7 @@ use enforcer_common::{
     Decision, Flow, Hook, Reason, SocketTag, Verdict, decide_refusal, device_detail, option_detail,
 };
 
+use crate::due::{due, fine};
 use crate::identity;
 use crate::options::{diverts, escapes};
 use crate::report;
@@ -88,12 +89,12 @@ pub(crate) fn account(
 ) {
     let flow = Flow::UNREADABLE;
     report::tally(hook, tag.slot, &flow, decision);
-    if let Some(kind) = report::kind(hook, decision) {
+    if let Some((kind, due)) = due(hook, tag.slot, decision, fine) {
         let mut record = report::record(kind, hook, tag.slot, &tables.control, decision);
         record.cgroup_id = tag.cgroup_id;
         record.detail = detail;
         identity::describe_current(&mut record);
-        report::tell(&mut record, &flow, report::counts(kind, decision));
+        report::tell(&mut record, &flow, due);
     }
 }
 

@@ -16,6 +16,7 @@ use enforcer_common::{
     decide_arrival, decide_socket, parse_answer_into, parse_into,
 };
 
+use crate::due::{coarse, due};
 use crate::flow::{Skb, of_call_v4, of_call_v6};
 use crate::guard::{account, current};
 use crate::identity;
@@ -85,8 +86,8 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
     if decision.is_plain_allow() {
         shortcut::remember(&tables, slot, &flow);
     }
-    if let Some(kind) = report::kind(Hook::Egress, &decision) {
-        complain(slot, &decision);
+    complain(slot, &decision);
+    if let Some((kind, due)) = due(Hook::Egress, slot, &decision, coarse) {
         let mut record = report::record(kind, Hook::Egress, slot, &tables.control, &decision);
         if !sk.is_null() {
             // SAFETY: checked non-null.
@@ -94,7 +95,7 @@ fn judge_packet(ctx: &SkBuffContext) -> Verdict {
         }
         // SAFETY: the context of this program.
         record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        report::tell(&mut record, &flow, report::counts(kind, &decision));
+        report::tell(&mut record, &flow, due);
     }
     decision.verdict
 }
@@ -170,8 +171,8 @@ fn judge_call(hook: Hook, ctx: &SockAddrContext, flow: &Flow) -> Verdict {
     let slot = unsafe { identity::slot(sk, &tables.control, || current(&tables)) };
     let decision = decide(&tables, hook, slot, flow, Ok(()));
     report::tally(hook, slot, flow, &decision);
-    if let Some(kind) = report::kind(hook, &decision) {
-        complain(slot, &decision);
+    complain(slot, &decision);
+    if let Some((kind, due)) = due(hook, slot, &decision, coarse) {
         let mut record = report::record(kind, hook, slot, &tables.control, &decision);
         // SAFETY: as above.
         unsafe { identity::describe_maker(sk, &mut record) };
@@ -179,7 +180,7 @@ fn judge_call(hook: Hook, ctx: &SockAddrContext, flow: &Flow) -> Verdict {
         identity::describe_current(&mut record);
         // SAFETY: the context of this program.
         record.socket_cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        report::tell(&mut record, flow, report::counts(kind, &decision));
+        report::tell(&mut record, flow, due);
     }
     decision.verdict
 }

@@ -11,6 +11,8 @@
 #[cfg(target_arch = "bpf")]
 mod atomic;
 #[cfg(target_arch = "bpf")]
+mod due;
+#[cfg(target_arch = "bpf")]
 mod escape;
 #[cfg(target_arch = "bpf")]
 mod fields;

@@ -1,27 +1,20 @@
-//! What a decision leaves behind: counters, the tripwire, a record.
+//! What a decision leaves behind: counters, a record, a quarantine.
 
-use core::ptr::{addr_of_mut, read_volatile};
+use core::ptr::addr_of_mut;
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use enforcer_common::{
-    AgentLimits, AgentState, Control, Decision, Flow, Hook, Meter, OUTCOMES, PolicyTables, Reason,
-    Record, RecordKind, SLOT_UNBOUND, TRIPWIRE_MAX, UNIX_PATH, UnixRecord, Verdict, WindowStore,
-    outcome,
+    AgentState, Control, Decision, Flow, Hook, Meter, OUTCOMES, PolicyTables, Record, RecordKind,
+    UNIX_PATH, UnixRecord, Verdict, outcome,
 };
 
 use crate::atomic::{Cell, add_one};
-use crate::maps::{ALARMS, CONTROL, COUNTERS, RECORD_STATS, RECORDS};
+use crate::due::{Due, Fate, count, suppressed};
+use crate::maps::{ALARMS, CONTROL, COUNTERS, RECORDS};
 use crate::tables::{KernelTables, state};
 
 /// `BPF_RB_FORCE_WAKEUP`: an alarm must not wait for the daemon's next look.
 const FORCE_WAKEUP: u64 = 2;
-
-/// What became of a record.
-enum Fate {
-    Sent,
-    Suppressed,
-    Lost,
-}
 
 /// Counts a decision. The only thing an allowed packet leaves behind.
 #[inline(always)]
@@ -58,23 +51,6 @@ pub(crate) fn tally(hook: Hook, slot: u32, flow: &Flow, decision: &Decision) {
     }
 }
 
-/// What a decision is reported as; `None` for most allowed traffic and for the
-/// self-check.
-#[inline(always)]
-pub(crate) fn kind(hook: Hook, decision: &Decision) -> Option<RecordKind> {
-    if decision.reason == Reason::Canary {
-        return None;
-    }
-    match decision.verdict {
-        Verdict::Deny if decision.reason.is_cap() => Some(RecordKind::RateLimited),
-        Verdict::Deny if decision.reason.is_tampering() => Some(RecordKind::Tamper),
-        Verdict::Deny => Some(RecordKind::Denied),
-        Verdict::Allow if decision.audited => Some(RecordKind::WouldDeny),
-        Verdict::Allow if hook.is_connect() => Some(RecordKind::Connected),
-        Verdict::Allow => None,
-    }
-}
-
 /// A record of a decision, without the process and the cgroup.
 #[inline(always)]
 pub(crate) fn record(
@@ -107,11 +83,11 @@ pub(crate) fn record(
     }
 }
 
-/// Completes and sends a record, and notes a violation.
+/// Completes a record, and does with it what is [`due`].
 #[inline(always)]
-pub(crate) fn tell(record: &mut Record, flow: &Flow, is_violation: bool) {
+pub(crate) fn tell(record: &mut Record, flow: &Flow, due: Due) {
     // The result is the verifier's wish, not ours: global functions return one.
-    let _ = enforcer_tell(record, flow, u32::from(is_violation));
+    let _ = enforcer_tell(record, flow, due.0);
 }
 
 /// A global function: the verifier checks it once and by itself, and not again
@@ -119,7 +95,7 @@ pub(crate) fn tell(record: &mut Record, flow: &Flow, is_violation: bool) {
 /// small. That is why its pointers may be null here.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, is_violation: u32) -> u32 {
+extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, due: u32) -> u32 {
     // SAFETY: the only caller passes two references; the verifier checks that
     // what they point to is as large as their types.
     let (Some(record), Some(flow)) = (unsafe { record.as_mut() }, unsafe { flow.as_ref() }) else {
@@ -129,34 +105,29 @@ extern "C" fn enforcer_tell(record: *mut Record, flow: *const Flow, is_violation
     let (Some(state), Some(limits)) = (state(record.slot), tables.limits(record.slot)) else {
         return 0;
     };
-    let is_violation = is_violation != 0;
     // SAFETY: no preconditions.
     record.ktime_ns = unsafe { bpf_ktime_get_ns() };
     record.policy_id = limits.policy_id;
     record.destination = flow.destination.0;
     record.port = flow.port;
     record.protocol = flow.protocol.0;
-    send(record, state, limits, is_violation, |record| RECORDS.output::<Record>(record, 0).is_ok());
-    if is_violation && record.slot != SLOT_UNBOUND {
-        trip(record, state, limits);
+    if due & Due::SEND != 0 {
+        send(record, state, due, |record| RECORDS.output::<Record>(record, 0).is_ok());
+    }
+    if due & Due::TRIP != 0 {
+        cut_off(record, state);
     }
     0
 }
 
-/// Whether what is reported counts towards the tripwire: enforced violations.
-#[inline(always)]
-pub(crate) fn counts(kind: RecordKind, decision: &Decision) -> bool {
-    matches!(kind, RecordKind::Denied | RecordKind::Tamper) && decision.reason.is_violation()
-}
-
-/// Completes and sends a record of a Unix socket; never a violation.
+/// Completes and sends a record of a Unix socket, which is due; never a violation.
 #[inline(always)]
 pub(crate) fn send_unix(record: &mut Record, tables: &KernelTables, path: &[u8; UNIX_PATH]) {
     let (Some(state), Some(limits)) = (state(record.slot), tables.limits(record.slot)) else {
         return;
     };
     record.policy_id = limits.policy_id;
-    send(record, state, limits, false, |record| {
+    send(record, state, Due::SEND, |record| {
         // In the ring itself: the stack has no room for it.
         let Some(mut entry) = RECORDS.reserve::<UnixRecord>(0) else { return false };
         let place = entry.as_mut_ptr();
@@ -171,21 +142,15 @@ pub(crate) fn send_unix(record: &mut Record, tables: &KernelTables, path: &[u8; 
     });
 }
 
+/// Sends a record with how many were suppressed since the last one.
 #[inline(always)]
 fn send(
     record: &mut Record,
     state: *mut AgentState,
-    limits: &AgentLimits,
-    is_violation: bool,
+    due: u32,
     output: impl FnOnce(&Record) -> bool,
 ) {
-    // SAFETY: a field of a looked-up map value.
-    let budget = unsafe { Cell::new(addr_of_mut!((*state).records_arrival)) };
-    let suppressed = suppressed(record, state, is_violation);
-    if !limits.records.is_none() && !limits.records.charge(&budget, record.ktime_ns, 1) {
-        suppressed.add(1);
-        return count(record.slot, Fate::Suppressed);
-    }
+    let suppressed = suppressed(state, due & Due::VIOLATION != 0, record.kind);
     let before = suppressed.swap(0);
     record.suppressed = before as u32;
     if output(record) {
@@ -193,32 +158,6 @@ fn send(
     }
     suppressed.add(before);
     count(record.slot, Fate::Lost);
-}
-
-/// Suppressed records are counted apart by what a `[[respond]]` rule counts, so
-/// that a flood of one kind is never taken for the other.
-#[inline(always)]
-fn suppressed(record: &Record, state: *mut AgentState, is_violation: bool) -> Cell {
-    // SAFETY: fields of a looked-up map value.
-    unsafe {
-        Cell::new(if is_violation {
-            addr_of_mut!((*state).suppressed_violations)
-        } else if record.kind == RecordKind::RateLimited as u8 {
-            addr_of_mut!((*state).suppressed_refusals)
-        } else {
-            addr_of_mut!((*state).suppressed_others)
-        })
-    }
-}
-
-/// Notes a violation; the one that trips the wire cuts the agent off here and
-/// now, whether or not a daemon is alive.
-#[inline(always)]
-fn trip(record: &mut Record, state: *mut AgentState, limits: &AgentLimits) {
-    if !limits.tripwire().note(&Ring(state), record.ktime_ns) {
-        return;
-    }
-    cut_off(record, state);
 }
 
 /// Quarantines the agent of a record, and sends the record as the alarm.
@@ -250,57 +189,4 @@ fn revoke_shortcuts() {
     let Some(control) = CONTROL.get_ptr_mut(0) else { return };
     // SAFETY: a field of a looked-up map value.
     unsafe { add_one(addr_of_mut!((*control).revocations)) };
-}
-
-#[inline(always)]
-fn count(slot: u32, fate: Fate) {
-    let Some(stats) = RECORD_STATS.get_ptr_mut(slot) else { return };
-    // SAFETY: fields of a looked-up map value.
-    let cell = unsafe {
-        Cell::new(match fate {
-            Fate::Sent => addr_of_mut!((*stats).sent),
-            Fate::Suppressed => addr_of_mut!((*stats).suppressed),
-            Fate::Lost => addr_of_mut!((*stats).lost),
-        })
-    };
-    cell.add(1);
-}
-
-/// The tripwire's ring in an agent's state.
-struct Ring(*mut AgentState);
-
-impl WindowStore for Ring {
-    #[inline(always)]
-    fn take_number(&self) -> u64 {
-        // SAFETY: a field of a looked-up map value.
-        unsafe { Cell::new(addr_of_mut!((*self.0).violations)) }.fetch_add(1)
-    }
-
-    #[inline(always)]
-    fn forgiven(&self) -> u64 {
-        // SAFETY: a field of a looked-up map value.
-        unsafe { read_volatile(addr_of_mut!((*self.0).forgiven)) }
-    }
-
-    #[inline(always)]
-    fn put(&self, place: usize, stamp: u64) {
-        self.place(place).set(stamp);
-    }
-
-    #[inline(always)]
-    fn get(&self, place: usize) -> u64 {
-        self.place(place).get()
-    }
-}
-
-impl Ring {
-    #[inline(always)]
-    fn place(&self, place: usize) -> Cell {
-        // SAFETY: a field of a looked-up map value; the mask keeps the place
-        // within the array.
-        unsafe {
-            let stamps = addr_of_mut!((*self.0).stamps).cast::<u64>();
-            Cell::new(stamps.add(place & (TRIPWIRE_MAX - 1)))
-        }
-    }
 }

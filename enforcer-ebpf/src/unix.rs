@@ -14,6 +14,7 @@ use enforcer_common::{
     Decision, Field, Hook, RecordKind, SocketTag, UNIX_PATH, UnixKey, climbs, decide_unix,
 };
 
+use crate::due::{due, fine};
 use crate::fields::Object;
 use crate::guard::current;
 use crate::identity;
@@ -52,7 +53,7 @@ fn judge(hook: Hook, ctx: &SockAddrContext) -> i32 {
         is_plain(&key.data.path) && UNIX_PATHS.get(&key).is_some()
     });
     report::tally(hook, tag.slot, &enforcer_common::Flow::UNREADABLE, &decision);
-    if let Some(kind) = report::kind(hook, &decision) {
+    if let Some((kind, _)) = due(hook, tag.slot, &decision, fine) {
         tell(kind, hook, &tables, &tag, &decision, &key.data.path);
     }
     decision.verdict.cgroup_return()
