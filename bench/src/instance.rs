@@ -136,6 +136,13 @@ impl Instance {
         result
     }
 
+    /// Lets the agent back that is quarantined, and tells since when it was
+    /// (`CLOCK_MONOTONIC`); `None` where it was not.
+    pub fn release(&self) -> Option<u64> {
+        let (agent, state) = self.kernel.quarantines().pop()?;
+        self.kernel.release(&agent).ok()?.then_some(state.at_ktime_ns)
+    }
+
     /// Leaves nothing attached that looks up where a datagram goes but the program
     /// for packets, so that its look-up is the first.
     ///

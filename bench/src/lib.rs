@@ -23,6 +23,8 @@ pub mod steps;
 pub mod live;
 pub mod cold;
 pub mod agents;
+pub mod caps;
+pub mod reaction;
 pub mod report;
 pub mod targets;
 pub mod run;

@@ -41,6 +41,8 @@ pub enum Traffic {
     RandomV6(u32, Lengths),
     /// Datagrams to where nobody may send.
     Denied,
+    /// Small datagrams of a connected socket, more than a cap lets through.
+    Capped,
     /// TCP connections, made and given up.
     Connects,
     /// Bytes over one TCP connection.
@@ -58,6 +60,8 @@ pub struct Sent {
     pub failed: u64,
     /// Time of the sending thread on its processor, in nanoseconds.
     pub cpu_ns: u64,
+    /// Time that passed, in nanoseconds.
+    pub wall_ns: u64,
 }
 
 // === impl Traffic, Sent ===
@@ -72,6 +76,7 @@ impl Traffic {
             Self::Random(..) => "UDP, random allowed destinations",
             Self::RandomV6(..) => "UDP/IPv6, random allowed destinations",
             Self::Denied => "UDP, denied",
+            Self::Capped => "UDP, more than the cap",
             Self::Connects => "TCP connects",
             Self::Bulk => "TCP bulk",
             Self::Turns(_) => "UDP, agents in random order",
@@ -80,7 +85,7 @@ impl Traffic {
 
     /// Whether being refused is what the traffic is about.
     pub const fn expects_refusal(self) -> bool {
-        matches!(self, Self::Denied)
+        matches!(self, Self::Denied | Self::Capped)
     }
 }
 
@@ -90,6 +95,11 @@ impl Sent {
         let tried = if traffic.expects_refusal() { self.failed } else { 0 };
         (self.done + tried) as f64 * 1e9 / self.cpu_ns as f64
     }
+
+    /// What was done in a second that passed.
+    pub fn each_second(&self) -> f64 {
+        self.done as f64 * 1e9 / self.wall_ns as f64
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_refused_datagram_counts_where_refusals_are_meant() {
-        let sent = Sent { done: 10, failed: 30, cpu_ns: 1_000_000_000 };
+        let second = 1_000_000_000;
+        let sent = Sent { done: 10, failed: 30, cpu_ns: second, wall_ns: 2 * second };
+        assert_eq!(sent.each_second(), 5.0);
         assert_eq!(sent.rate(Traffic::Connected), 10.0);
         assert_eq!(sent.rate(Traffic::Denied), 40.0);
     }

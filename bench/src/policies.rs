@@ -34,8 +34,8 @@ pub fn room(agents: u32, prefixes: u32) -> Room {
     Room { agents, prefixes, port_rules: each.saturating_mul(banks).max(1 << 17) }
 }
 
-/// A policy that allows these, with or without caps on packets and bytes.
-fn text(nets: &[IpNet], caps: bool) -> String {
+/// A policy that allows these, and says more.
+fn text(nets: &[IpNet], more: &str) -> String {
     let mut text = format!("version = 1\nagent = \"{AGENT}\"\n[[allow]]\nto = [");
     for net in nets {
         // Writing to a string cannot fail.
@@ -43,7 +43,7 @@ fn text(nets: &[IpNet], caps: bool) -> String {
     }
     let ports = format!("\"udp/{PORT}\", \"tcp/{CONNECT_PORT}-{BULK_PORT}\", \"icmp\"");
     let peers = format!("\"{PEER_NET_V4}\", \"{PEER_NET_V6}\"]\nports = [{ports}]\n");
-    text + &peers + if caps { CAPS } else { "" }
+    text + &peers + more
 }
 
 /// The plan of one agent that may send to these prefixes.
@@ -51,7 +51,15 @@ fn text(nets: &[IpNet], caps: bool) -> String {
 /// # Errors
 /// The product's own words on why it refuses.
 pub fn plan(settings: &Settings, nets: &[IpNet], caps: bool) -> Result<Plan> {
-    compiled(&read(settings, nets, caps)?, settings)
+    compiled(&read(settings, nets, if caps { CAPS } else { "" })?, settings)
+}
+
+/// The plan of one agent that may send to its peer only, of whom the policy says more.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with(settings: &Settings, more: &str) -> Result<Plan> {
+    compiled(&read(settings, &[], more)?, settings)
 }
 
 /// The plan of agents with these names, each with a policy of its own.
@@ -59,7 +67,7 @@ pub fn plan(settings: &Settings, nets: &[IpNet], caps: bool) -> Result<Plan> {
 /// # Errors
 /// As [`plan`].
 pub fn plan_of_many(settings: &Settings, names: &[String], nets: &[IpNet]) -> Result<Plan> {
-    let mut inventory = read(settings, nets, true)?;
+    let mut inventory = read(settings, nets, CAPS)?;
     let pattern = inventory.policies.pop().context("one policy was read")?;
     for name in names {
         let agent = AgentName::parse(name).map_err(|_| anyhow!("{name} is no name"))?;
@@ -68,8 +76,8 @@ pub fn plan_of_many(settings: &Settings, names: &[String], nets: &[IpNet]) -> Re
     compiled(&inventory, settings)
 }
 
-fn read(settings: &Settings, nets: &[IpNet], caps: bool) -> Result<Inventory> {
-    policy::parse(&text(nets, caps), None, settings).map_err(|errors| refused(&errors))
+fn read(settings: &Settings, nets: &[IpNet], more: &str) -> Result<Inventory> {
+    policy::parse(&text(nets, more), None, settings).map_err(|errors| refused(&errors))
 }
 
 fn compiled(inventory: &Inventory, settings: &Settings) -> Result<Plan> {

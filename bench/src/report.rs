@@ -60,6 +60,10 @@ pub enum Part {
     Agents,
     /// Putting policies in force.
     Load,
+    /// Caps that are reached.
+    Caps,
+    /// From a violation to its consequence.
+    Reaction,
 }
 
 /// What a number means.
@@ -154,7 +158,15 @@ impl Value {
 
 impl Part {
     /// Every part, in order.
-    pub const ALL: [Self; 5] = [Self::Program, Self::Cold, Self::Live, Self::Agents, Self::Load];
+    pub const ALL: [Self; 7] = [
+        Self::Program,
+        Self::Cold,
+        Self::Live,
+        Self::Agents,
+        Self::Load,
+        Self::Caps,
+        Self::Reaction,
+    ];
 
     /// A heading.
     pub const fn title(self) -> &'static str {
@@ -164,6 +176,8 @@ impl Part {
             Self::Live => "Live traffic, per CPU second of the sender",
             Self::Agents => "Many agents in turn, per CPU second of the sender",
             Self::Load => "Putting policies in force",
+            Self::Caps => "Caps that are reached, by what is set",
+            Self::Reaction => "From a violation to the quarantine",
         }
     }
 }

@@ -96,6 +96,7 @@ impl Series {
             done: before.done + after.done,
             failed: before.failed + after.failed,
             cpu_ns: before.cpu_ns + after.cpu_ns,
+            wall_ns: before.wall_ns + after.wall_ns,
         };
         let reference = reference.rate(traffic);
         if let Ok(ratios) = &mut self.ratios {
@@ -139,7 +140,7 @@ mod tests {
                 bail!("broken");
             }
             self.1 -= 1;
-            Ok(Sent { done: self.0, failed: 0, cpu_ns: 1_000_000_000 })
+            Ok(Sent { done: self.0, failed: 0, cpu_ns: 1_000_000_000, wall_ns: 1_000_000_000 })
         }
     }
 

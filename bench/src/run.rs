@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::prefixes::{Lengths, prefixes};
 use crate::report::{Part, Report, Row, Unit, VERSION, Value, size_in_words};
 use crate::world::{Contestant, OURS, Ours};
-use crate::{agents, cold, live, load, policies, steps, targets};
+use crate::{agents, caps, cold, live, load, policies, reaction, steps, targets};
 
 /// How many prefixes the policies have.
 pub const SIZES: [u32; 4] = [10, 1_000, 100_000, 1_000_000];
@@ -44,6 +44,12 @@ pub fn run(scope: &Scope, command: &str, say: &dyn Fn(&str)) -> Result<Report> {
         say("many agents");
         // What was measured before is worth keeping.
         rows.extend(agents::measure().unwrap_or_else(|error| vec![agents::missing(OURS, &error)]));
+    }
+    if scope.live {
+        say("caps");
+        rows.extend(caps::measure()?);
+        say("from a violation to the quarantine");
+        rows.extend(reaction::measure()?);
     }
     rows.sort_by_key(|row| row.part);
     Ok(Report {

@@ -28,6 +28,8 @@ pub const NFT: &str = "nftables, tree";
 pub const NFT_BITMAPS: &str = "nftables, bitmaps";
 /// iptables with a set and `hashlimit`.
 pub const IPSET: &str = "iptables + ipset";
+/// The token bucket of the traffic control.
+pub const TBF: &str = "tc tbf";
 /// What systemd makes of `IPAddressAllow=`.
 pub const SYSTEMD: &str = "systemd's shape";
 

@@ -87,7 +87,8 @@ impl State {
             | Traffic::Unconnected
             | Traffic::Random(..)
             | Traffic::RandomV6(..)
-            | Traffic::Denied) => {
+            | Traffic::Denied
+            | Traffic::Capped) => {
                 let flood = match self.floods.entry(traffic) {
                     Entry::Occupied(made) => made.into_mut(),
                     Entry::Vacant(none) => none.insert(flood(traffic)?),
@@ -101,11 +102,12 @@ impl State {
 /// Repeats `work` for a time, and says what this thread's processor gave for it.
 fn timed(time: Duration, mut work: impl FnMut(&mut Sent)) -> Sent {
     let mut sent = Sent::default();
-    let (end, before) = (Instant::now() + time, cpu::thread_ns());
-    while Instant::now() < end {
+    let (start, before) = (Instant::now(), cpu::thread_ns());
+    while start.elapsed() < time {
         work(&mut sent);
     }
     sent.cpu_ns = cpu::thread_ns() - before;
+    sent.wall_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     sent
 }
 
@@ -115,13 +117,15 @@ fn flood(traffic: Traffic) -> Result<Flood> {
     match traffic {
         Traffic::Connected => Flood::connected(peer(PEER_V4)?),
         Traffic::ConnectedV6 => Flood::connected(peer(PEER_V6)?),
+        Traffic::Capped => Ok(Flood::connected(peer(PEER_V4)?)?.singly()),
         Traffic::Random(count, lengths) => Flood::to(&destinations(count, lengths, true)),
         Traffic::RandomV6(count, lengths) => Flood::to(&destinations(count, lengths, false)),
         Traffic::Denied => {
             let mut random = Random::new(1);
             let nobody = [NOBODY.parse::<IpNet>()?];
             let addresses = (0..256).filter_map(|_| random_in(&nobody, &mut random));
-            Flood::singly(&addresses.map(|to| (to, PORT).into()).collect::<Vec<_>>())
+            let nobody: Vec<_> = addresses.map(|to| (to, PORT).into()).collect();
+            Ok(Flood::to(&nobody)?.singly())
         }
         Traffic::Unconnected | Traffic::Connects | Traffic::Bulk | Traffic::Turns(_) => {
             Flood::to(&[peer(PEER_V4)?])

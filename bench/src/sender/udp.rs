@@ -46,8 +46,9 @@ impl Flood {
         Ok(Self { socket: open(*first)?, to, next: 0, singly: false })
     }
 
-    pub(super) fn singly(to: &[SocketAddr]) -> Result<Self> {
-        Ok(Self { singly: true, ..Self::to(to)? })
+    /// The same with a call for each datagram.
+    pub(super) fn singly(self) -> Self {
+        Self { singly: true, ..self }
     }
 
     /// Sends a batch.

@@ -36,13 +36,19 @@ pub struct Scan {
 
 /// Looks below the enforced root for the claimed cgroups, and makes those that
 /// are claimed by name. `mount` is absolute, `root` relative to it. A cgroup
-/// claimed by two agents is given to neither: unassigned is denied.
-pub fn scan(mount: &Path, root: &Path, claims: &Claims) -> Scan {
+/// claimed by two agents is given to neither: unassigned is denied. Where the look fails
+/// (no memory, no descriptors), those of `before` that were not seen are still there.
+pub fn scan(mount: &Path, root: &Path, claims: &Claims, before: &[Cgroup]) -> Scan {
     let mut found = Scan::default();
     make_named(mount, claims, &mut found.problems);
     let mut below = BTreeMap::new();
     if let Err(error) = walk(mount, root, MAX_DEPTH, &mut below) {
         found.problems.push(format!("read cgroup {}: {error}", root.display()));
+        if error.kind() != io::ErrorKind::NotFound {
+            for cgroup in before {
+                below.entry(cgroup.path.clone()).or_insert(cgroup.id);
+            }
+        }
     }
     for (path, id) in below {
         assign(path, id, claims, &mut found);
@@ -91,8 +97,12 @@ fn walk(mount: &Path, at: &Path, levels: u32, into: &mut BTreeMap<PathBuf, u64>)
         if child.ends_with(CANARY_CGROUP) {
             continue;
         }
-        // Gone between the listing and now: not there.
-        let Ok(meta) = fs::symlink_metadata(&child) else { continue };
+        let meta = match fs::symlink_metadata(&child) {
+            Ok(meta) => meta,
+            // Gone between the listing and now: not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
         let path = child.strip_prefix(mount).unwrap_or(&child).to_owned();
         if levels > 1
             && let Err(error) = walk(mount, &path, levels - 1, into)
@@ -145,7 +155,7 @@ mod tests {
     }
 
     fn look(mount: &tempfile::TempDir, claims: &Claims) -> Scan {
-        scan(mount.path(), Path::new("agents.slice"), claims)
+        scan(mount.path(), Path::new("agents.slice"), claims, &[])
     }
 
     fn found(scan: &Scan) -> Vec<String> {
@@ -204,6 +214,23 @@ mod tests {
         let mount = tempfile::tempdir().expect("made");
         let seen = look(&mount, &claims(&[("a", &["agents.slice/*"])]));
         assert!(seen.problems[0].starts_with("read cgroup agents.slice: "), "{seen:?}");
+    }
+
+    #[test]
+    fn what_a_failed_look_did_not_see_is_still_there() {
+        let mount = tree(&["a", "b"]);
+        let claims = claims(&[("a", &["agents.slice/a"]), ("b", &["agents.slice/b"])]);
+        let before = look(&mount, &claims).cgroups;
+        assert_eq!(before.len(), 2);
+        let root = mount.path().join("agents.slice");
+        fs::rename(&root, mount.path().join("elsewhere")).expect("moved");
+        fs::write(&root, "no folder").expect("written");
+        let seen = scan(mount.path(), Path::new("agents.slice"), &claims, &before);
+        assert_eq!(seen.cgroups, before);
+        fs::remove_file(&root).expect("removed");
+        fs::create_dir(&root).expect("made");
+        let seen = scan(mount.path(), Path::new("agents.slice"), &claims, &before);
+        assert!(seen.cgroups.iter().all(|cgroup| !before.contains(cgroup)), "made anew: {seen:?}");
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub(super) fn rebind(core: &Core) -> Vec<String> {
     if core.adopted && in_force.inventory.policies.is_empty() && core.policies.refusal().is_some() {
         return Vec::new();
     }
-    let Scan { cgroups, mut problems } = scan(&core.mount, &core.settings.root, &in_force.claims);
+    let Scan { cgroups, mut problems } =
+        scan(&core.mount, &core.settings.root, &in_force.claims, &bound);
     if let Err(error) = core.kernel.bind(&bindings(&cgroups)) {
         problems.push(format!("bind cgroups: {error}"));
     }

@@ -93,8 +93,9 @@ pub(super) fn reload(core: &Core) -> Result<u32, String> {
 fn replace(core: &Core) -> Result<u32, String> {
     let mut no_binding = None;
     core.policies.replace(|new, plan| {
-        no_binding = Some(core.cgroups.write().unwrap_or_else(PoisonError::into_inner));
-        let found = scan(&core.mount, &core.settings.root, &new.claims);
+        let bound = core.cgroups.write().unwrap_or_else(PoisonError::into_inner);
+        let found = scan(&core.mount, &core.settings.root, &new.claims, &bound);
+        no_binding = Some(bound);
         core::apply(&core.kernel, plan, &bindings(&found.cgroups))
     })
 }

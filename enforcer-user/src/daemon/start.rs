@@ -115,7 +115,7 @@ impl Ground {
         let policies = Policies::new(config, &self.settings);
         let mount = cgroup2_mount().map_err(|e| Failure::kernel(&e))?;
         let first = policies.replace(|new, plan| {
-            let found = scan(&mount, &self.settings.root, &new.claims);
+            let found = scan(&mount, &self.settings.root, &new.claims, &[]);
             core::apply(&self.kernel, plan, &bindings(&found.cgroups))
         });
         if let (Err(refusal), false) = (&first, self.adopted) {

@@ -49,18 +49,19 @@ pub(super) fn stop(streams: &mut Streams, name: &str) -> Done {
 pub(super) fn storm(streams: &mut Streams, address: &str, port: &str, count: &str) -> Done {
     let target = target(address, port)?;
     let mut tally = Tally::default();
-    let mut refused = 0_u64;
+    let (mut refused, mut why) = (0_u64, None);
     for _ in 0..read::<u64>(count)? {
         match socket(target) {
             Ok(socket) => {
                 tally.note(now_ns(), socket.send_to(&[0; 32], target));
                 streams.others.push(socket.into());
             }
-            Err(_) => refused += 1,
+            Err(error) => (refused, why) = (refused + 1, Some(error)),
         }
     }
     let mut answer = tally.json();
     answer["refused"] = json!(refused);
+    answer["why"] = json!(why.map(|error| error.to_string()));
     Ok(answer)
 }
 
