@@ -1,7 +1,11 @@
 //! An agent behind the layers that stand beside the cgroup programs.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::loaded_programs;
 
 use crate::agent::Agent;
 use crate::binaries;
@@ -9,9 +13,6 @@ use crate::daemon::{self, Daemon};
 use crate::lab::Lab;
 use crate::layer::has_lsm;
 use crate::wait::eventually;
-
-/// `CLONE_NEWNET` of `include/uapi/linux/sched.h`.
-const NEWNET: u32 = 0x4000_0000;
 
 /// `enforcer exec --agent worker --`, to be followed by a command.
 pub fn command(lab: &Lab) -> Command {
@@ -41,16 +42,23 @@ pub fn only_hooks(lab: &Lab, daemon: &mut Daemon<'_>) -> Agent {
     if has_lsm(daemon) {
         daemon.kill9();
         let pins = fs::read_dir(lab.bpf_dir().join("links")).expect("list the pins");
-        for pin in
-            pins.flatten().filter(|pin| pin.file_name().to_string_lossy().starts_with("lsm_"))
-        {
-            fs::remove_file(pin.path()).expect("remove a pin");
-        }
-        // Of no agent, so that nothing is counted against one.
-        let free = || lab.agent("nobody").act(&format!("unshare {NEWNET}")).ok().then_some(());
-        eventually("BPF LSM to be gone", free);
+        let of_layer = |pin: &fs::DirEntry| pin.file_name().to_string_lossy().starts_with("lsm_");
+        let pins: Vec<_> = pins.flatten().filter(of_layer).map(|pin| pin.path()).collect();
+        let programs: Vec<u32> = pins.iter().map(|pin| program_of(pin)).collect();
+        pins.iter().for_each(|pin| fs::remove_file(pin).expect("remove a pin"));
+        // A program goes when it is called no more, some time after its pin.
+        eventually("BPF LSM to be gone", || {
+            let mut loaded = loaded_programs().filter_map(Result::ok);
+            (!loaded.any(|program| programs.contains(&program.id()))).then_some(())
+        });
     }
     lab.agent("worker")
+}
+
+/// The id of a pinned link's program.
+fn program_of(pin: &Path) -> u32 {
+    let link = FdLink::from(PinnedLink::from_pin(pin).expect("open a pin"));
+    link.info().expect("what the link is").program_id()
 }
 
 /// Whether `enforcer exec` keeps signals within the agent here (Linux 6.12).

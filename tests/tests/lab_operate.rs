@@ -112,6 +112,10 @@ fn a_denied_connect_moves_its_counters_and_no_others() {
     lab.write_policy("worker", BASIC);
     let daemon = Daemon::start(&lab);
     let mut agent = lab.agent("worker");
+    // That it is ready is an event of its own, and comes a little later.
+    let is_ready =
+        |event: &Value| event["message"].as_str().is_some_and(|m| m.starts_with("ready"));
+    eventually("the news", || daemon.events().iter().any(is_ready).then_some(()));
     let before = daemon.metrics();
     agent.expect_refused(&format!("tcp d {FORBIDDEN_V4} 443"));
     agent.expect_ok(&format!("udp unconnected {ALLOWED_V4} {SINK_PORT} 5"));
