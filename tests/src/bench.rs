@@ -45,7 +45,8 @@ impl Bench {
         let (kernel, _) = Kernel::start(&settings).expect("the kernel takes the programs");
         // Like the daemon's own child: it goes into cgroups and comes back.
         kernel.trust(std::process::id()).expect("this process may leave again");
-        let plan = put_in_force(&lab, &settings, &kernel, policy);
+        let plan = compiled(&lab, &settings, policy);
+        put_in_force(&lab, &kernel, &plan);
         let agent = plan.agents[0].agent.clone();
         let path = lab.cgroup(AGENT);
         let id = cgroup_id(&path).expect("the cgroup's id");
@@ -59,7 +60,18 @@ impl Bench {
 
     /// Puts another policy in force, as the next generation.
     pub fn change_policy(&mut self, policy: &str) {
-        self.plan = put_in_force(&self.lab, &self.settings, &self.kernel, policy);
+        self.plan = self.compiled(policy);
+        put_in_force(&self.lab, &self.kernel, &self.plan);
+    }
+
+    /// What a policy comes to.
+    pub fn compiled(&self, policy: &str) -> Plan {
+        compiled(&self.lab, &self.settings, policy)
+    }
+
+    /// Puts a plan in force, as the next generation.
+    pub fn apply(&self, plan: &Plan) {
+        put_in_force(&self.lab, &self.kernel, plan);
     }
 
     /// The kernel's verdict on a packet of this process.
@@ -113,14 +125,16 @@ impl Bench {
     }
 }
 
-fn put_in_force(lab: &Lab, settings: &Settings, kernel: &Kernel, policy: &str) -> Plan {
+fn compiled(lab: &Lab, settings: &Settings, policy: &str) -> Plan {
     lab.write_policy(AGENT, policy);
     let inventory = load(settings).expect("the test's policy is valid");
-    let plan = compile(&inventory, settings).expect("the test's policy fits");
+    compile(&inventory, settings).expect("the test's policy fits")
+}
+
+fn put_in_force(lab: &Lab, kernel: &Kernel, plan: &Plan) {
     let id = cgroup_id(&lab.cgroup(AGENT)).expect("the cgroup's id");
     let bindings = [(id, plan.agents[0].agent.clone())];
-    let _generation = kernel.apply(&plan, &bindings).expect("the plan is applied");
-    plan
+    let _generation = kernel.apply(plan, &bindings).expect("the plan is applied");
 }
 
 impl Drop for Bench {
