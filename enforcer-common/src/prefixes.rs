@@ -23,7 +23,7 @@ mod tests;
 pub use entry::{Area, Kind};
 #[cfg(any(test, feature = "user"))]
 pub use image::{Entry, Image, Unfit};
-pub use lookup::{find, find_further};
+pub use lookup::{find, probe};
 
 /// One cache line of the table.
 #[repr(C)]
@@ -79,14 +79,14 @@ pub trait Lines {
     /// One line; `None` is outside the table, and finds nothing.
     fn line(&self, index: u32) -> Option<Self::Line<'_>>;
 
-    /// [`find_further`]; the kernel programs have it apart, since it is rarely called
-    /// and the verifier would follow it from each turn of each look-up.
+    /// [`probe`]; the kernel programs have it apart, since the verifier would follow it from
+    /// each turn of each look-up.
     #[inline(always)]
-    fn find_further(&self, area: Area, address: &Address, end: u64) -> u64
+    fn probe(&self, area: Area, address: &Address, end: u64) -> Option<u64>
     where
         Self: Sized,
     {
-        find_further(self, area, address, end)
+        probe(self, area, address, end)
     }
 }
 

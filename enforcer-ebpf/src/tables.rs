@@ -6,7 +6,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use enforcer_common::{
     Address, AgentLimits, AgentState, Area, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey,
     Kind, Line, Lines, MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, Reason, find,
-    find_further,
+    probe,
 };
 
 use crate::atomic::Cell;
@@ -48,8 +48,12 @@ impl Lines for PrefixLines {
     }
 
     #[inline(always)]
-    fn find_further(&self, area: Area, address: &Address, end: u64) -> u64 {
-        enforcer_find_further(address, area.kind as u32, end, area.from, area.lines)
+    fn probe(&self, area: Area, address: &Address, end: u64) -> Option<u64> {
+        let tag = enforcer_probe(address, area.kind as u32, end, area.from, area.lines);
+        // SAFETY: a local variable; volatile because the verifier does not know that a
+        // global function returns what the compiler saw it return. As below.
+        let tag = unsafe { read_volatile(addr_of!(tag)) };
+        if tag == NO_LINE { None } else { Some(tag) }
     }
 }
 
@@ -70,9 +74,13 @@ extern "C" fn enforcer_find(address: *const Address, head: u32) -> u64 {
     }
 }
 
+/// Stands for a line that is missing; no tag is all ones.
+const NO_LINE: u64 = u64::MAX;
+
+/// The tag of one prefix, 0 where it is not there; or [`NO_LINE`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn enforcer_find_further(
+extern "C" fn enforcer_probe(
     address: *const Address,
     kind: u32,
     end: u64,
@@ -80,13 +88,13 @@ extern "C" fn enforcer_find_further(
     lines: u32,
 ) -> u64 {
     // SAFETY: as above.
-    let Some(address) = (unsafe { address.as_ref() }) else { return 0 };
+    let Some(address) = (unsafe { address.as_ref() }) else { return NO_LINE };
     let kind = match kind {
         0 => Kind::V4,
         1 => Kind::V6,
         _ => Kind::V6Long,
     };
-    find_further(&PrefixLines, Area { kind, from, lines }, address, end)
+    probe(&PrefixLines, Area { kind, from, lines }, address, end).unwrap_or(NO_LINE)
 }
 
 /// Index of the first rule that matches, or of one that is not there; [`NO_RULE`] where
@@ -129,8 +137,7 @@ impl PolicyTables for KernelTables {
     #[inline(always)]
     fn port_list(&self, limits: &AgentLimits, address: &Address) -> Option<PortList> {
         let found = enforcer_find(address, limits.prefixes);
-        // SAFETY: a local variable; volatile because the verifier does not know that a
-        // global function returns what the compiler saw it return. As below.
+        // SAFETY: as above.
         let found = unsafe { read_volatile(addr_of!(found)) };
         let list = PortList { first: (found >> 32) as u32, count: found as u32 };
         if list.count == 0 { None } else { Some(list) }

@@ -63,7 +63,7 @@ impl Image {
     /// # Errors
     /// The first prefix that cannot stand in a run.
     pub fn of(entries: &[Entry], rules: u32) -> Result<Self, Unfit> {
-        let mut parts = [(Kind::V4, 110), (Kind::V6, 64), (Kind::V6Long, 28)].map(Part::new);
+        let mut parts = [(Kind::V4, 105), (Kind::V6, 58), (Kind::V6Long, 24)].map(Part::new);
         let mut v6_any = 0;
         for entry in entries {
             let (kind, end) = kind_and_end(entry);

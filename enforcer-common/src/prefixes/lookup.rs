@@ -32,19 +32,19 @@ pub fn find(lines: &impl Lines, head: u32, address: &Address) -> Option<PortList
     Some(PortList { first: run.head.rules.wrapping_add(list.first), count: list.count })
 }
 
-/// The tag of the prefix of an address whose last bit is `end`, which is not in its own
-/// line, but was passed on from there; 0 where it is in none.
+/// The tag of the prefix of an address whose last bit is `end`: in its own line, or in one
+/// that it was passed on to from there. 0 where it is in none, `None` where a line is missing.
 #[inline(always)]
-pub fn find_further(lines: &impl Lines, area: Area, address: &Address, end: u64) -> u64 {
+pub fn probe(lines: &impl Lines, area: Area, address: &Address, end: u64) -> Option<u64> {
     let wanted = Wanted::of(area.kind, address.halves(), end);
-    for step in 1..PROBES {
-        let Some(line) = lines.line(wanted.line(area, step)) else { break };
+    for step in 0..PROBES {
+        let line = lines.line(wanted.line(area, step))?;
         let tag = wanted.tag_in(line.borrow());
         if tag != 0 || !wanted.may_be_further(line.borrow()) {
-            return tag;
+            return Some(tag);
         }
     }
-    0
+    Some(0)
 }
 
 /// Each way out with nothing found and each without a line denies: `None` where a
@@ -93,23 +93,12 @@ impl<L: Lines> Run<'_, L> {
             }
             let end = left & left.wrapping_neg();
             left ^= end;
-            let tag = self.probe(area, end)?;
+            let tag = self.lines.probe(area, self.address, end)?;
             if tag != 0 {
                 return Some(tag);
             }
         }
         Some(0)
-    }
-
-    #[inline(always)]
-    fn probe(&self, area: Area, end: u64) -> Option<u64> {
-        let wanted = Wanted::of(area.kind, self.address.halves(), end);
-        let line = self.lines.line(wanted.line(area, 0))?;
-        let tag = wanted.tag_in(line.borrow());
-        if tag == 0 && wanted.may_be_further(line.borrow()) {
-            return Some(self.lines.find_further(area, self.address, end));
-        }
-        Some(tag)
     }
 
     #[inline(always)]

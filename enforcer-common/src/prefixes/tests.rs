@@ -145,9 +145,9 @@ fn a_prefix_takes_little_more_than_its_entry() {
         let entries: Vec<_> = (0..100_000).map(|n| entry(address(n), length, 0)).collect();
         Image::of(&entries, RULES).expect("prefixes that fit").len()
     };
-    assert_eq!(lines_of(&v4, 96 + 32), 1 + 100_000 * 20 / 110 + 1);
-    assert_eq!(lines_of(&v6, 64), 1 + 100_000 * 20 / 64);
-    assert_eq!(lines_of(&v6_long, 128), 1 + 100_000 * 20 / 28 + 1);
+    assert_eq!(lines_of(&v4, 96 + 32), 1 + (100_000_u32 * 20).div_ceil(105));
+    assert_eq!(lines_of(&v6, 64), 1 + (100_000_u32 * 20).div_ceil(58));
+    assert_eq!(lines_of(&v6_long, 128), 1 + (100_000_u32 * 20).div_ceil(24));
 }
 
 #[test]
