@@ -44,7 +44,7 @@ pub use layout::{
     MAX_PORT_RULES, NAME_LEN, OUTCOMES, PortList, PortRule, RecordStats, SLOT_UNBOUND, SocketTag,
     UnixKey, climbs, outcome,
 };
-pub use prefixes::{Area, Head, Kind, Line, Lines, find, probe};
+pub use prefixes::{Area, Head, Kind, Line, Lines, PROBES, Step, find, find_further, probe, step};
 #[cfg(any(test, feature = "user"))]
 pub use prefixes::{Entry, Image, Unfit};
 pub use record::{COMM_LEN, NO_RULE, Record, UNIX_PATH, UnixRecord, device_detail, option_detail};

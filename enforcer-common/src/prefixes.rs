@@ -20,10 +20,10 @@ mod image;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Area, Kind};
+pub use entry::{Area, Kind, PROBES};
 #[cfg(any(test, feature = "user"))]
 pub use image::{Entry, Image, Unfit};
-pub use lookup::{find, probe};
+pub use lookup::{Step, find, find_further, probe, step};
 
 /// One cache line of the table.
 #[repr(C)]
@@ -87,6 +87,15 @@ pub trait Lines {
         Self: Sized,
     {
         probe(self, area, address, end)
+    }
+
+    /// [`find_further`]; apart for the same reason.
+    #[inline(always)]
+    fn find_further(&self, area: Area, address: &Address, end: u64) -> Option<u64>
+    where
+        Self: Sized,
+    {
+        find_further(self, area, address, end)
     }
 }
 

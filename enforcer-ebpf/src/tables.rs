@@ -1,12 +1,14 @@
 //! [`PolicyTables`] over BPF maps.
 
+use core::ffi::c_void;
 use core::ptr::{addr_of, addr_of_mut, read_volatile};
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::bpf_loop;
 use enforcer_common::{
     Address, AgentLimits, AgentState, Area, BANKS, Cap, Charge, Control, Flow, Found, InterfaceKey,
-    Kind, Line, Lines, MAX_PORT_RULES, NO_RULE, PolicyTables, PortList, PortRule, Reason, find,
-    probe,
+    Kind, Line, Lines, MAX_PORT_RULES, NO_RULE, PROBES, PolicyTables, PortList, PortRule, Reason,
+    Step, find, probe, step,
 };
 
 use crate::atomic::Cell;
@@ -55,6 +57,66 @@ impl Lines for PrefixLines {
         let tag = unsafe { read_volatile(addr_of!(tag)) };
         if tag == NO_LINE { None } else { Some(tag) }
     }
+
+    #[inline(always)]
+    fn find_further(&self, area: Area, address: &Address, end: u64) -> Option<u64> {
+        let mut search = Search { address: *address, end, area, tag: 0 };
+        // SAFETY: `search_line` has the signature that bpf_loop calls, and `search`
+        // outlives the call.
+        unsafe {
+            bpf_loop(PROBES - 1, search_line as *mut c_void, (&raw mut search).cast(), 0);
+        }
+        if search.tag == NO_LINE { None } else { Some(search.tag) }
+    }
+}
+
+/// A prefix that is not in its own line, on its way through the others.
+#[repr(C)]
+struct Search {
+    address: Address,
+    end: u64,
+    area: Area,
+    tag: u64,
+}
+
+/// One turn; 1 ends the search (kernel: `bpf_loop` in `kernel/bpf/bpf_iter.c`).
+/// Verified once, and not once for each of the turns; it is slower, and rarely needed.
+unsafe extern "C" fn search_line(turn: u32, search: *mut Search) -> i64 {
+    // SAFETY: bpf_loop hands back the pointer given to it.
+    let search = unsafe { &mut *search };
+    match step(&PrefixLines, search.area, &search.address, search.end, turn + 1) {
+        Step::Over(found) => {
+            search.tag = found.unwrap_or(NO_LINE);
+            1
+        }
+        Step::Further => 0,
+    }
+}
+
+/// The rules of a port list behind the first one, looked at in turn.
+#[repr(C)]
+struct Walk {
+    flow: Flow,
+    first: u32,
+    found: u32,
+}
+
+/// One turn; as [`search_line`].
+unsafe extern "C" fn try_rule(turn: u32, walk: *mut Walk) -> i64 {
+    // SAFETY: bpf_loop hands back the pointer given to it.
+    let walk = unsafe { &mut *walk };
+    let index = walk.first.wrapping_add(turn).wrapping_add(1);
+    if !is_match(index, &walk.flow) {
+        return 0;
+    }
+    walk.found = index;
+    1
+}
+
+/// Whether a rule matches; one that is not there does, for the caller to complain about.
+#[inline(always)]
+fn is_match(index: u32, flow: &Flow) -> bool {
+    PORT_RULES.get(index).is_none_or(|rule| rule.matches(flow))
 }
 
 /// The port rules of the longest prefix around an address: where they begin in the
@@ -104,16 +166,17 @@ extern "C" fn enforcer_probe(
 extern "C" fn enforcer_match(flow: *const Flow, first: u32, count: u32) -> u32 {
     // SAFETY: as above.
     let Some(flow) = (unsafe { flow.as_ref() }) else { return first };
-    for turn in 0..MAX_PORT_RULES {
-        if turn >= count {
-            break;
-        }
-        let index = first.wrapping_add(turn);
-        if PORT_RULES.get(index).is_none_or(|rule| rule.matches(flow)) {
-            return index;
-        }
+    if count == 0 {
+        return NO_RULE;
     }
-    NO_RULE
+    if is_match(first, flow) {
+        return first;
+    }
+    let others = if count < MAX_PORT_RULES { count - 1 } else { MAX_PORT_RULES - 1 };
+    let mut walk = Walk { flow: *flow, first, found: NO_RULE };
+    // SAFETY: `try_rule` has the signature that bpf_loop calls, and `walk` outlives the call.
+    unsafe { bpf_loop(others, try_rule as *mut c_void, (&raw mut walk).cast(), 0) };
+    walk.found
 }
 
 impl PolicyTables for KernelTables {

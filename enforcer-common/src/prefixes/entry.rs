@@ -4,7 +4,7 @@ use crate::layout::{MAX_PORT_RULES, PortList};
 use crate::prefixes::Line;
 
 /// In how many lines a prefix can be: its own, and others where that is full.
-pub(super) const PROBES: u32 = 16;
+pub const PROBES: u32 = 16;
 /// Bits of an entry that name the list: where it begins, counted from
 /// [`Head::rules`](crate::Head), and how many rules it has, less one.
 pub(super) const LIST_BITS: u32 = FIRST_BITS + COUNT_BITS;

@@ -16,6 +16,14 @@ struct Run<'a, L> {
     head: &'a Head,
 }
 
+/// What a line says of a prefix.
+pub enum Step {
+    /// As for [`probe`].
+    Over(Option<u64>),
+    /// It may be in its next line.
+    Further,
+}
+
 /// The port rules of the longest prefix around an address, in the run whose first line
 /// has index `head`.
 #[inline(always)]
@@ -36,15 +44,33 @@ pub fn find(lines: &impl Lines, head: u32, address: &Address) -> Option<PortList
 /// that it was passed on to from there. 0 where it is in none, `None` where a line is missing.
 #[inline(always)]
 pub fn probe(lines: &impl Lines, area: Area, address: &Address, end: u64) -> Option<u64> {
-    let wanted = Wanted::of(area.kind, address.halves(), end);
-    for step in 0..PROBES {
-        let line = lines.line(wanted.line(area, step))?;
-        let tag = wanted.tag_in(line.borrow());
-        if tag != 0 || !wanted.may_be_further(line.borrow()) {
-            return Some(tag);
+    match step(lines, area, address, end, 0) {
+        Step::Over(found) => found,
+        Step::Further => lines.find_further(area, address, end),
+    }
+}
+
+/// The rest of [`probe`].
+#[inline(always)]
+pub fn find_further(lines: &impl Lines, area: Area, address: &Address, end: u64) -> Option<u64> {
+    for turn in 1..PROBES {
+        if let Step::Over(found) = step(lines, area, address, end, turn) {
+            return found;
         }
     }
     Some(0)
+}
+
+/// One line of those that a prefix can be in.
+#[inline(always)]
+pub fn step(lines: &impl Lines, area: Area, address: &Address, end: u64, turn: u32) -> Step {
+    let wanted = Wanted::of(area.kind, address.halves(), end);
+    let Some(line) = lines.line(wanted.line(area, turn)) else { return Step::Over(None) };
+    let tag = wanted.tag_in(line.borrow());
+    if tag == 0 && wanted.may_be_further(line.borrow()) {
+        return Step::Further;
+    }
+    Step::Over(Some(tag))
 }
 
 /// Each way out with nothing found and each without a line denies: `None` where a
