@@ -70,6 +70,7 @@ impl FlowKey {
     }
 
     /// The flow of packets with this key, each of which is one packet.
+    #[expect(clippy::cast_possible_truncation, reason = "the fields that `new` has put there")]
     #[inline(always)]
     pub fn flow(&self) -> Flow {
         Flow {

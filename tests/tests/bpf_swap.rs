@@ -2,7 +2,7 @@
 //! the new one, never by neither.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -89,10 +89,9 @@ fn v6_of(kind: u8, at: usize) -> Ipv6Addr {
 fn packet(kind: u8, random: &mut Random) -> Vec<u8> {
     let n = random.below(PREFIXES);
     let payload = udp(SINK_PORT, 8);
-    match if n % 2 == 0 { IpAddr::V4(v4_of(kind, n / 2)) } else { v6_of(kind, n / 2).into() } {
-        IpAddr::V4(to) => {
-            V4 { to, options: &[], fragment: 0, protocol: 17, payload: &payload }.bytes()
-        }
-        IpAddr::V6(to) => v6(to, 17, &payload),
+    if !n.is_multiple_of(2) {
+        return v6(v6_of(kind, n / 2), 17, &payload);
     }
+    let to = v4_of(kind, n / 2);
+    V4 { to, options: &[], fragment: 0, protocol: 17, payload: &payload }.bytes()
 }

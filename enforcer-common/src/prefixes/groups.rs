@@ -75,7 +75,7 @@ impl Groups {
             let group = spread(hash(group_v6(*high), 0, 0), count(many)) as usize;
             match kind {
                 Kind::V6Long => self.v6[2 * group + 1] |= end,
-                _ => self.v6[2 * group] |= end & GROUPED_V6,
+                Kind::V4 | Kind::V6 => self.v6[2 * group] |= end & GROUPED_V6,
             }
         }
         self.head.v6_groups = count(many);
