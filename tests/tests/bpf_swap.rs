@@ -20,6 +20,8 @@ const BOTH: u8 = 0;
 const FIRST: u8 = 1;
 const SECOND: u8 = 2;
 const NEITHER: u8 = 3;
+/// Makes one policy larger than the other, so that nothing stands where it stood.
+const MORE: u8 = 4;
 
 #[test]
 fn while_generations_change_each_packet_is_judged_by_one_of_them() {
@@ -28,7 +30,7 @@ fn while_generations_change_each_packet_is_judged_by_one_of_them() {
         return;
     }
     let bench = Bench::new(&policy(&[BOTH, FIRST]));
-    let plans = [bench.plan.clone(), bench.compiled(&policy(&[BOTH, SECOND]))];
+    let plans = [bench.plan.clone(), bench.compiled(&policy(&[BOTH, SECOND, MORE]))];
     let swapping = AtomicBool::new(true);
     let (mut judged, mut random) = ([[0_u64; 2]; 4], Random::of_test());
     thread::scope(|scope| {
