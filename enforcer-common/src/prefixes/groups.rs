@@ -1,8 +1,8 @@
 //! Which lengths occur where. A policy of many lengths has few of them around any
 //! one address, and a look-up need not try the others.
 
-use crate::prefixes::entry::{Kind, hash, spread};
-use crate::prefixes::image::count;
+use crate::prefixes::entry::{hash, spread};
+use crate::prefixes::image::{Packed, Part, count};
 use crate::prefixes::lookup::{group_v4, group_v6};
 use crate::prefixes::{Head, Line};
 
@@ -29,21 +29,17 @@ pub(super) struct Groups {
 // === impl Groups ===
 
 impl Groups {
-    /// The groups for prefixes, each with its last bit.
-    pub(super) fn of(prefixes: impl Iterator<Item = (Kind, [u64; 2], u64)>) -> Self {
-        let (v4, v6): (Vec<_>, Vec<_>) = prefixes.partition(|(kind, ..)| *kind == Kind::V4);
-        let all = |kind, prefixes: &[(Kind, [u64; 2], u64)]| {
-            let of_kind = prefixes.iter().filter(|(of, ..)| *of == kind);
-            of_kind.fold(0, |all, (.., end)| all | end)
-        };
-        let lengths = [all(Kind::V4, &v4), all(Kind::V6, &v6), all(Kind::V6Long, &v6)];
+    /// The groups for IPv4 prefixes, IPv6 prefixes up to /64, and longer ones.
+    pub(super) fn of([v4, v6, v6_long]: &[Part; 3]) -> Self {
+        let lengths =
+            [v4, v6, v6_long].map(|part| part.packed.iter().fold(0, |all, p| all | p.end));
         let [in_v4, in_v6, in_v6_long] = lengths;
         let mut groups = Self { head: Head::with_lengths(lengths), v4: Vec::new(), v6: Vec::new() };
         if in_v4.count_ones() > ALL_TRIED {
-            groups.group_v4(&v4);
+            groups.group_v4(&v4.packed);
         }
         if in_v6.count_ones() + in_v6_long.count_ones() > ALL_TRIED {
-            groups.group_v6(&v6);
+            groups.group_v6(&v6.packed, &v6_long.packed);
         }
         groups
     }
@@ -57,31 +53,34 @@ impl Groups {
         })
     }
 
-    fn group_v4(&mut self, prefixes: &[(Kind, [u64; 2], u64)]) {
+    fn group_v4(&mut self, prefixes: &[Packed]) {
         let many = prefixes.len().div_ceil(SHARED).min(MOST_V4);
         self.v4 = vec![0; many];
-        for (_, [_, low], end) in prefixes {
-            let group = spread(hash(group_v4(*low), 0, 0), count(many)) as usize;
-            self.v4[group] |= end & GROUPED_V4;
+        for Packed { address: [_, low], end, .. } in prefixes {
+            self.v4[place(group_v4(*low), many)] |= end & GROUPED_V4;
         }
         self.head.v4_groups = count(many);
         self.head.v4_lengths &= !GROUPED_V4;
     }
 
-    fn group_v6(&mut self, prefixes: &[(Kind, [u64; 2], u64)]) {
-        let many = prefixes.len().div_ceil(SHARED);
+    fn group_v6(&mut self, short: &[Packed], long: &[Packed]) {
+        let many = (short.len() + long.len()).div_ceil(SHARED);
         self.v6 = vec![0; 2 * many];
-        for (kind, [high, _], end) in prefixes {
-            let group = spread(hash(group_v6(*high), 0, 0), count(many)) as usize;
-            match kind {
-                Kind::V6Long => self.v6[2 * group + 1] |= end,
-                Kind::V4 | Kind::V6 => self.v6[2 * group] |= end & GROUPED_V6,
-            }
+        for Packed { address: [high, _], end, .. } in short {
+            self.v6[2 * place(group_v6(*high), many)] |= end & GROUPED_V6;
+        }
+        for Packed { address: [high, _], end, .. } in long {
+            self.v6[2 * place(group_v6(*high), many) + 1] |= end;
         }
         self.head.v6_groups = count(many);
         self.head.v6_lengths &= !GROUPED_V6;
         self.head.v6_long_lengths = 0;
     }
+}
+
+/// Which of the groups.
+fn place(group: u64, many: usize) -> usize {
+    spread(hash(group, 0, 0), count(many)) as usize
 }
 
 // === impl Head ===

@@ -40,17 +40,19 @@ pub struct Image {
 const V4_BITS: u8 = Address::v4_prefix_len(0);
 
 /// The prefixes of one kind.
-struct Part {
+pub(super) struct Part {
     kind: Kind,
     /// Entries in twenty lines, on average. Fewer fill fewer lines up, and so need
     /// fewer probes; more take less memory.
     density: usize,
-    packed: Vec<Packed>,
+    pub(super) packed: Vec<Packed>,
 }
 
 /// A prefix as it is looked for, and its entry.
-struct Packed {
-    wanted: Wanted,
+pub(super) struct Packed {
+    pub(super) address: [u64; 2],
+    /// Its last bit.
+    pub(super) end: u64,
     entry: [u64; 3],
 }
 
@@ -66,19 +68,15 @@ impl Image {
         let mut parts = [(Kind::V4, 105), (Kind::V6, 58), (Kind::V6Long, 24)].map(Part::new);
         let mut v6_any = 0;
         for entry in entries {
-            let (kind, end) = kind_and_end(entry);
-            let wanted = Wanted::of(kind, entry.address.halves(), end);
-            let words = wanted.entry(entry.list).ok_or(Unfit(*entry))?;
-            if is_any(entry) {
+            let ((kind, end), address) = (kind_and_end(entry), entry.address.halves());
+            let words = Wanted::of(kind, address, end).entry(entry.list).ok_or(Unfit(*entry))?;
+            if entry.length == 0 {
                 v6_any = words[1];
                 continue;
             }
-            parts[kind as usize].packed.push(Packed { wanted, entry: words });
+            parts[kind as usize].packed.push(Packed { address, end, entry: words });
         }
-        let groups = Groups::of(entries.iter().filter(|entry| !is_any(entry)).map(|entry| {
-            let (kind, end) = kind_and_end(entry);
-            (kind, entry.address.halves(), end)
-        }));
+        let groups = Groups::of(&parts);
         let bodies = parts.map(Part::fill);
         let [v4, v6, v6_long] = [0, 1, 2].map(|part| count(bodies[part].len()));
         let head = Head { rules, v4, v6, v6_long, v6_any, ..groups.head };
@@ -206,7 +204,8 @@ impl Part {
     fn try_fill(&self, many: usize) -> Option<Vec<Line>> {
         let mut lines = vec![Line::default(); many];
         let area = Area { kind: self.kind, from: 0, lines: count(many) };
-        for Packed { wanted, entry } in &self.packed {
+        for Packed { address, end, entry } in &self.packed {
+            let wanted = Wanted::of(self.kind, *address, *end);
             let (word, bit) = wanted.passed_on();
             let place = (0..PROBES).find_map(|step| {
                 let at = wanted.line(area, step) as usize;
@@ -243,11 +242,6 @@ fn kind_and_end(entry: &Entry) -> (Kind, u64) {
     };
     // Of ::/0 nothing is left, and it stands in the head.
     (kind, 1_u64.checked_shl(u32::from(kind.longest() - length)).unwrap_or(0))
-}
-
-/// Whether it is `::/0`.
-fn is_any(entry: &Entry) -> bool {
-    entry.length == 0
 }
 
 /// Lines are counted in 32 bits; what has more does not fit the table.
