@@ -10,6 +10,9 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(2 * 3600);
 /// Attempts after which a revocation is given up.
 pub const MAX_ATTEMPTS: u32 = 20;
+/// Attempts before which age alone gives nothing up: a host that was off for a
+/// day has only just begun to try, and its network may not be up yet.
+pub const MIN_ATTEMPTS: u32 = 10;
 /// Time after which a revocation is given up.
 pub const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -25,7 +28,7 @@ pub(super) fn wait(attempts: u32, after: Option<Duration>) -> Duration {
 /// Whether a row that was tried so often, for a violation that is so old, is
 /// given up.
 pub(super) fn over(attempts: u32, age: Duration) -> bool {
-    attempts >= MAX_ATTEMPTS || age >= MAX_AGE
+    attempts >= MAX_ATTEMPTS || (attempts >= MIN_ATTEMPTS && age >= MAX_AGE)
 }
 
 /// In 0..1, from the random bits of a UUID: enough for jitter.
@@ -57,7 +60,12 @@ mod tests {
 
     #[test]
     fn a_row_is_given_up_by_count_or_by_age() {
-        assert!(over(MAX_ATTEMPTS, Duration::ZERO) && over(1, MAX_AGE));
+        assert!(over(MAX_ATTEMPTS, Duration::ZERO) && over(MIN_ATTEMPTS, MAX_AGE));
         assert!(!over(MAX_ATTEMPTS - 1, MAX_AGE / 2));
+    }
+
+    #[test]
+    fn a_row_that_waited_for_the_host_to_come_back_is_tried_in_earnest() {
+        assert!(!over(1, 3 * MAX_AGE) && !over(MIN_ATTEMPTS - 1, 3 * MAX_AGE));
     }
 }

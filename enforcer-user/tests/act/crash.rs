@@ -33,7 +33,7 @@ async fn the_daemon_that_is_killed() {
     let key = key(dir.as_ref(), &url);
     let mut acting = Acting::new(dir.as_ref(), &key, WIDE);
     if std::env::var(FIRST).is_ok() {
-        assert!(acting.act.handle(finding(&key, LADDER, 1)));
+        assert!(acting.act.handle(finding(&key, LADDER)));
         acting.told("queued").await;
         println!("\nqueued");
     } else if acting.act.counts().expect("counts").pending == 0 {

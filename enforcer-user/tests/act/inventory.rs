@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use enforcer_user::act::outbox::{Row, RowState, Violation};
 use enforcer_user::correlate::{Evidence, Finding};
+use enforcer_user::kernel::monotonic_ns;
 use enforcer_user::policy::{
     AgentName, Credential, CredentialId, CredentialKind, Location, Revoker, SecretRef, Step,
     Trigger,
@@ -53,7 +54,9 @@ pub(crate) fn agent() -> AgentName {
     AgentName::parse("a1").expect("a valid name")
 }
 
-pub(crate) fn finding(credentials: &[Credential], steps: &[Step], ktime_ns: u64) -> Finding {
+/// A finding of this moment. One of long ago would be given up at its first
+/// attempt on a host that has been up for a day.
+pub(crate) fn finding(credentials: &[Credential], steps: &[Step]) -> Finding {
     let now = OffsetDateTime::now_utc();
     let reason = "no-rule".into();
     Finding {
@@ -62,7 +65,7 @@ pub(crate) fn finding(credentials: &[Credential], steps: &[Step], ktime_ns: u64)
         trigger: Trigger::Denied,
         evidence: Evidence { destination: None, reason, count: 3, first: now, last: now },
         alarm: true,
-        ktime_ns,
+        ktime_ns: monotonic_ns(),
         credentials: credentials.iter().map(|credential| credential.id.clone()).collect(),
         steps: steps.to_vec(),
     }

@@ -71,7 +71,7 @@ async fn no_secret_is_in_the_log_the_database_or_the_audit_trail() {
     let mut acting = Acting::new(state.path(), &key, WIDE);
     let (audit, writer) = Audit::start(state.path()).expect("starts");
     let steps = [Step::Alert, Step::Quarantine, Step::Revoke];
-    assert!(acting.act.handle(finding(&key, &steps, 1)));
+    assert!(acting.act.handle(finding(&key, &steps)));
     audit.append(&acting.told("queued").await);
     for _ in 0..2 {
         let retried = acting.told("retried").await;

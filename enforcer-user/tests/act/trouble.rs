@@ -22,7 +22,7 @@ async fn a_provider_that_comes_back_gets_the_revocation() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
     let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
+    assert!(acting.act.handle(finding(&key, LADDER)));
     let retried = acting.told("retried").await;
     assert!(retried.message.expect("a message").contains("answered 503"));
     acting.told("confirmed").await;
@@ -38,7 +38,7 @@ async fn a_refused_revocation_is_loud_and_waits_for_a_person() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
     let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
+    assert!(acting.act.handle(finding(&key, LADDER)));
     let failed = acting.told("failed").await;
     assert!(failed.message.expect("a message").contains("may still live"));
     acting.counted().await;
@@ -57,7 +57,7 @@ async fn over_the_storm_budget_there_is_quarantine_and_alert_instead() {
     let keys = ["k1", "k2", "k3"].map(|id| credential(dir.path(), id, revoker()));
     let budget = StormBudget { revocations: 2, ..WIDE };
     let mut acting = Acting::new(dir.path(), &keys, budget);
-    assert!(acting.act.handle(finding(&keys, &[Step::Revoke], 1)));
+    assert!(acting.act.handle(finding(&keys, &[Step::Revoke])));
     assert_eq!(acting.told("over-budget").await.credentials, ["k3"]);
     assert!(acting.told("alert").await.message.expect("a message").contains("storm budget"));
     assert_eq!(acting.told("respond").await.kind, EventKind::Quarantined);
@@ -69,7 +69,7 @@ async fn a_credential_without_a_revoker_is_told_loudly() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = [credential(dir.path(), "key", None)];
     let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
+    assert!(acting.act.handle(finding(&key, LADDER)));
     assert_eq!(acting.told("no-revoker").await.credentials, ["key"]);
 }
 
@@ -80,7 +80,7 @@ async fn a_quarantine_that_fails_is_tried_until_it_holds_and_does_not_stop_the_r
     let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), &fake.url(""))))];
     let mut acting = Acting::new(dir.path(), &key, WIDE);
     acting.kernel.refuse.store(true, Ordering::SeqCst);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
+    assert!(acting.act.handle(finding(&key, LADDER)));
     acting.told("confirmed").await;
     acting.kernel.refuse.store(false, Ordering::SeqCst);
     acting.told("respond").await;
@@ -93,7 +93,7 @@ async fn a_restart_resumes_and_asks_before_it_revokes_again() {
     let (fake, token) = living_token();
     let closed = credential(dir.path(), "key", Some(oauth2(dir.path(), "http://127.0.0.1:1")));
     let mut acting = Acting::new(dir.path(), std::slice::from_ref(&closed), WIDE);
-    assert!(acting.act.handle(finding(std::slice::from_ref(&closed), LADDER, 1)));
+    assert!(acting.act.handle(finding(std::slice::from_ref(&closed), LADDER)));
     acting.told("retried").await;
     acting.end().await;
     let open = Credential { revoke: Some(oauth2(dir.path(), &fake.url(""))), ..closed };
@@ -108,7 +108,7 @@ async fn a_secret_that_was_replaced_before_its_revocation_is_told() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = [credential(dir.path(), "key", Some(oauth2(dir.path(), "http://127.0.0.1:1")))];
     let mut acting = Acting::new(dir.path(), &key, WIDE);
-    assert!(acting.act.handle(finding(&key, LADDER, 1)));
+    assert!(acting.act.handle(finding(&key, LADDER)));
     acting.told("retried").await;
     secret(dir.path(), "token-key", "a new token");
     let failed = acting.told("failed").await.message.expect("a message");
