@@ -35,8 +35,8 @@ fn flags(policy: &Policy) -> u32 {
 fn tripwire(policy: &Policy) -> Result<(u32, u64), Diagnostics> {
     let Some(response) = policy.tripwire() else { return Ok((0, 0)) };
     let window = u64::try_from(response.within.as_nanos()).ok();
-    match window {
-        Some(window) if response.count as usize <= TRIPWIRE_MAX => Ok((response.count, window)),
+    match (u32::try_from(response.count), window) {
+        (Ok(count), Some(window)) if count as usize <= TRIPWIRE_MAX => Ok((count, window)),
         _ => {
             let message = format!("the kernel's tripwire counts to {TRIPWIRE_MAX} at most");
             Err(does_not_fit(policy, message))

@@ -1,5 +1,7 @@
 //! What is concluded from events.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -32,10 +34,16 @@ pub struct Finding {
 pub struct Evidence {
     /// Where the newest event's flow went; `None` where it was unreadable.
     pub destination: Option<Destination>,
-    /// The newest event's reason, a word of the closed vocabulary.
+    /// The newest event's reason, a word of the closed vocabulary; for what is
+    /// read from counters the rule's own event.
     pub reason: String,
-    /// Events counted, suppressed ones included.
+    /// Events counted, suppressed ones included; distinct addresses; bytes, or
+    /// whatever the rule compares.
     pub count: u64,
+    /// What is usual in as much time, where the rule compares.
+    pub usual: Option<u64>,
+    /// The rule's time.
+    pub within: Duration,
     /// Time of the oldest event counted.
     pub first: OffsetDateTime,
     /// Time of the newest event.
@@ -52,17 +60,34 @@ impl Finding {
 
     /// One line that says what happened, for people.
     pub fn summary(&self) -> String {
-        let Evidence { destination, reason, count, .. } = &self.evidence;
-        let times = if *count == 1 { "once" } else { &format!("{count} times") };
-        let what = match self.trigger {
-            Trigger::Denied => "was denied",
-            Trigger::RateLimited => "hit its caps",
-            Trigger::Quarantined => "was cut off by the kernel",
-            Trigger::Tamper => "touched the enforcement",
-        };
+        let Evidence { destination, reason, .. } = &self.evidence;
+        let what = self.what();
         match destination {
-            Some(to) => format!("{what} {times} ({reason}), last to {} port {}", to.ip, to.port),
-            None => format!("{what} {times} ({reason})"),
+            Some(to) => format!("{what} ({reason}), last to {} port {}", to.ip, to.port),
+            None => format!("{what} ({reason})"),
+        }
+    }
+
+    fn what(&self) -> String {
+        let Evidence { count, usual, within, .. } = &self.evidence;
+        let times = if *count == 1 { "once" } else { &format!("{count} times") };
+        let within = humantime::format_duration(*within);
+        match self.trigger {
+            Trigger::Denied => format!("was denied {times}"),
+            Trigger::RateLimited => format!("hit its caps {times}"),
+            Trigger::Throttled => format!("hit its caps for {within} without a rest"),
+            Trigger::Quarantined => format!("was cut off by the kernel {times}"),
+            Trigger::Tamper => format!("touched the enforcement {times}"),
+            Trigger::Connected => format!("connected {times} in {within}"),
+            Trigger::Destinations => format!("connected to {count} addresses in {within}"),
+            Trigger::NewDestination => {
+                format!("connected to an address for the first time {times}")
+            }
+            Trigger::Bytes => format!("sent {count} bytes in {within}"),
+            Trigger::Spike(of) => {
+                let (of, usual) = (of.as_str(), usual.unwrap_or_default());
+                format!("sent {count} {of} in {within}, where {usual} are usual")
+            }
         }
     }
 }

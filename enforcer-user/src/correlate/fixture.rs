@@ -23,9 +23,11 @@ pub(super) fn agent(name: &str) -> AgentName {
     AgentName::parse(name).expect("a valid name")
 }
 
-pub(super) fn respond(event: Trigger, count: u32, actions: &[Step]) -> Response {
+pub(super) fn respond(event: Trigger, count: u64, actions: &[Step]) -> Response {
     let within = Duration::from_secs(10);
-    Response { event, count, within, actions: actions.to_vec(), location: location() }
+    let (learn, between) = (Duration::ZERO, None);
+    let (actions, location) = (actions.to_vec(), location());
+    Response { event, count, within, learn, between, actions, location }
 }
 
 pub(super) fn policy(name: &str, responses: Vec<Response>) -> Policy {

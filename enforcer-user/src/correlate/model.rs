@@ -8,7 +8,7 @@ proptest! {
     /// The naive model: a list of all violations, emptied by each finding.
     #[test]
     fn findings_agree_with_a_list_of_all_events(
-        count in 1_u32..6,
+        count in 1_u64..6,
         events in prop::collection::vec((0_u64..6, 0_u32..3, 0_u8..4), 1..60),
     ) {
         let mut correlator = watching(vec![respond(Trigger::Denied, count, REVOKE)]);
@@ -22,7 +22,7 @@ proptest! {
                 _ => list.push((now, 1 + u64::from(suppressed))),
             }
             let sum: u64 = list.iter().filter(|(t, _)| now - t <= 10).map(|(_, w)| w).sum();
-            let due = what > 1 && sum >= u64::from(count);
+            let due = what > 1 && sum >= count;
             prop_assert_eq!(!correlator.observe(&event).is_empty(), due);
             if due { list.clear(); }
         }

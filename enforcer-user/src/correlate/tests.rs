@@ -1,7 +1,7 @@
-use super::Finding;
 use super::fixture::*;
+use super::{Finding, Sample};
 use crate::events::{Event, EventKind};
-use crate::policy::{CredentialId, Step, Trigger};
+use crate::policy::{CredentialId, Hours, Response, Sampled, Step, Trigger};
 
 fn ids(finding: &Finding) -> Vec<&str> {
     finding.credentials.iter().map(CredentialId::as_str).collect()
@@ -153,4 +153,102 @@ fn a_reload_starts_changed_rules_anew_and_drops_agents_without_a_policy() {
     assert!(correlator.observe(&denied(2)).is_empty());
     correlator.update(&[], &[]);
     assert!((3..9).all(|s| correlator.observe(&denied(s)).is_empty()));
+}
+
+fn connected(second: u64, host: u8) -> Event {
+    let ip = std::net::IpAddr::from([10, 0, 0, host]);
+    let destination = Some(crate::events::Destination { ip, port: 443, name: None });
+    Event { destination, ..event(EventKind::Connected, "rule", second) }
+}
+
+/// Seconds at which there was a finding.
+fn found(correlator: &mut super::Correlator, events: impl IntoIterator<Item = Event>) -> Vec<u64> {
+    let broken = events.into_iter().filter(|event| !correlator.observe(event).is_empty());
+    broken.map(|event| event.seq).collect()
+}
+
+#[test]
+fn a_rate_of_allowed_connections_is_counted_by_its_own_rule() {
+    let mut correlator = watching(vec![respond(Trigger::Connected, 3, REVOKE)]);
+    let mut all: Vec<_> = (1..=3).map(|s| connected(s, 1)).collect();
+    all.insert(0, denied(1));
+    assert_eq!(found(&mut correlator, all), [3]);
+}
+
+#[test]
+fn fan_out_counts_each_address_once() {
+    let mut correlator = watching(vec![respond(Trigger::Destinations, 3, REVOKE)]);
+    let hosts = [1, 1, 2, 1, 2, 3, 3];
+    let events = hosts.into_iter().zip(1..).map(|(host, s)| connected(s, host));
+    assert_eq!(found(&mut correlator, events), [6]);
+}
+
+#[test]
+fn a_first_destination_counts_once_it_was_learnt_long_enough_which_are_usual() {
+    let learn = std::time::Duration::from_secs(100);
+    let rule = Response { learn, ..respond(Trigger::NewDestination, 1, REVOKE) };
+    let mut correlator = watching(vec![rule.clone()]);
+    let events = [(1, 1), (50, 2), (101, 1), (102, 3), (103, 3), (104, 2)];
+    let events = events.map(|(second, host)| connected(second, host));
+    assert_eq!(found(&mut correlator, events), [102]);
+    // The next daemon knows them.
+    let memory = serde_json::to_string(&correlator.memory()).expect("written");
+    let mut next = super::Correlator::default();
+    next.remember(serde_json::from_str(&memory).expect("read"));
+    assert_eq!(serde_json::to_string(&next.memory()).expect("written"), memory, "not lost yet");
+    next.update(&[policy("a1", vec![rule])], &[]);
+    assert_eq!(found(&mut next, [connected(200, 3), connected(201, 4)]), [201]);
+}
+
+#[test]
+fn a_cap_that_is_hit_without_a_rest_is_told_after_its_time() {
+    let mut correlator = watching(vec![respond(Trigger::Throttled, 1, REVOKE)]);
+    let limited = |s| event(EventKind::RateLimited, "packet-cap", s);
+    // Nine seconds, a rest, then ten.
+    let seconds = (1..=10).chain(20..=31);
+    assert_eq!(found(&mut correlator, seconds.map(limited)), [30]);
+}
+
+#[test]
+fn only_what_happens_at_its_time_of_the_day_counts() {
+    let hours = Hours { from: time::macros::time!(20:00), to: time::macros::time!(6:00) };
+    let rule = Response { between: Some(hours), ..respond(Trigger::Denied, 1, TRIPWIRE) };
+    let mut correlator = watching(vec![rule]);
+    let hour = 3600;
+    let times = [0, 6 * hour - 1, 6 * hour, 12 * hour, 20 * hour, 23 * hour];
+    let events = times.map(denied);
+    assert_eq!(found(&mut correlator, events), [0, 6 * hour - 1, 20 * hour, 23 * hour]);
+}
+
+fn sample(second: u64, bytes: u64) -> Sample {
+    let time = denied(second).time;
+    Sample { ktime_ns: second * SECOND, time, bytes, packets: bytes / 1000, connections: 1 }
+}
+
+#[test]
+fn bytes_are_summed_over_the_rules_time() {
+    let mut correlator = watching(vec![respond(Trigger::Bytes, 1000, REVOKE)]);
+    assert_eq!(correlator.sampled(), [agent("a1")]);
+    let told: Vec<_> = [(1, 500), (2, 0), (3, 499), (20, 600), (21, 400), (22, 100)]
+        .map(|(second, bytes)| correlator.sample(&agent("a1"), &sample(second, bytes)).len())
+        .into();
+    assert_eq!(told, [0, 0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_spike_is_told_once_and_says_what_is_usual() {
+    let spike = Trigger::Spike(Sampled::Bytes);
+    let twice = vec![respond(spike, 8, REVOKE), respond(spike, 1000, REVOKE)];
+    let mut correlator = watching(twice);
+    let a1 = agent("a1");
+    for second in 1..=400 {
+        assert!(correlator.sample(&a1, &sample(second, 100_000)).is_empty(), "{second}");
+    }
+    let found: Vec<_> =
+        (401..=405).flat_map(|s| correlator.sample(&a1, &sample(s, 900_000))).collect();
+    let [finding] = &found[..] else { panic!("one finding, not {found:?}") };
+    assert_eq!(finding.evidence.usual, Some(1_000_000));
+    assert_eq!(ids(finding), ["key", "token"]);
+    let said = "sent 1800000 bytes in 10s, where 1000000 are usual (spike)";
+    assert_eq!(finding.summary(), said);
 }

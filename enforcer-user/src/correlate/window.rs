@@ -9,7 +9,7 @@ use crate::policy::CredentialId;
 
 /// Up to this count a window is exact. A rule with a greater count merges
 /// events that are closer than `within / MAX_STAMPS`, onto the earlier one.
-pub(super) const MAX_STAMPS: u32 = 16_384;
+pub(super) const MAX_STAMPS: u64 = 16_384;
 
 /// One event as the window remembers it.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Stamp {
 }
 
 /// What stood in a window when it was full, or is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) count: u64,
     pub(super) first: Option<OffsetDateTime>,
@@ -42,10 +42,10 @@ pub(super) struct Window {
 // === impl Window ===
 
 impl Window {
-    pub(super) fn new(count: u32, within: Duration) -> Self {
+    pub(super) fn new(count: u64, within: Duration) -> Self {
         let within_ns = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-        let grain_ns = if count > MAX_STAMPS { within_ns / u64::from(MAX_STAMPS) } else { 0 };
-        let count = u64::from(count.max(1));
+        let grain_ns = if count > MAX_STAMPS { within_ns / MAX_STAMPS } else { 0 };
+        let count = count.max(1);
         Self { count, within_ns, grain_ns, newest_ns: 0, sum: 0, stamps: VecDeque::new() }
     }
 
@@ -117,7 +117,7 @@ mod tests {
         Stamp { ktime_ns, time, weight, credentials: Vec::new() }
     }
 
-    fn window(count: u32, ns: u64) -> Window {
+    fn window(count: u64, ns: u64) -> Window {
         Window::new(count, Duration::from_nanos(ns))
     }
 
@@ -146,14 +146,14 @@ mod tests {
         for i in 0..200_000 {
             assert!(!window.add(stamp(i * 1_000, 1)));
         }
-        assert!(window.stamps.len() <= MAX_STAMPS as usize + 1, "{}", window.stamps.len());
+        assert!(window.stamps.len() as u64 <= MAX_STAMPS + 1, "{}", window.stamps.len());
         assert_eq!(window.tally().count, 200_000);
     }
 
     proptest! {
         #[test]
         fn it_agrees_with_a_list_of_all_events(
-            count in 1_u32..12,
+            count in 1_u64..12,
             events in prop::collection::vec((0_u64..8, 1_u64..4), 1..80),
         ) {
             let mut window = window(count, 10);
@@ -162,8 +162,8 @@ mod tests {
                 now += gap;
                 all.push((now, weight));
                 let naive: u64 = all.iter().filter(|(t, _)| now - t <= 10).map(|(_, w)| w).sum();
-                prop_assert_eq!(window.add(stamp(now, weight)), naive >= u64::from(count));
-                prop_assert!(window.stamps.len() <= count as usize);
+                prop_assert_eq!(window.add(stamp(now, weight)), naive >= count);
+                prop_assert!(window.stamps.len() as u64 <= count);
             }
         }
     }

@@ -19,7 +19,7 @@ use super::core::Core;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::start::{self, Ground, Workers};
-use super::{binding, control, disconnect, log, pump, reload, selfcheck, tick};
+use super::{binding, control, disconnect, log, pump, reload, remembered, selfcheck, tick};
 use crate::act::Report;
 use crate::events::{Event, EventKind};
 use crate::kernel::Rings;
@@ -79,6 +79,7 @@ async fn live(
     spawn(&mut tasks, "metrics", serve_metrics(Arc::clone(&core), metrics_listener));
     let ended = until_the_end(&core, &mut tasks).await;
     tell_end(&core, &ended);
+    remembered::save(&core);
     if !core.audit.sync().await {
         tracing::error!("the end of the audit trail could not be written");
     }

@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::hands::Hands;
 use super::host::{self, Lock};
 use super::policies::Policies;
-use super::reload;
+use super::{reload, remembered};
 use crate::act::{Act, Report, Setup, WorkerError};
 use crate::agents::scan;
 use crate::audit::Audit;
@@ -129,6 +129,7 @@ impl Ground {
         let core = Arc::new(self.assemble(policies, act, audit, disconnect)?);
         let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
         core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
+        core.correlator().remember(remembered::load(&self.settings.state_dir));
         match first {
             Ok(generation) => reload::put_in_force(&core, generation),
             Err(error) => {

@@ -14,6 +14,8 @@ use super::adopt::cgroup_of;
 use super::core::Core;
 use super::losses::Losses;
 use super::pump;
+use super::remembered::Keeper;
+use super::sampling::Totals;
 use crate::events::{Event, EventKind};
 use crate::kernel::monotonic_ns;
 
@@ -24,8 +26,9 @@ const TICK: Duration = Duration::from_secs(1);
 const MISSED_NS: u64 = 500_000_000;
 
 /// What is remembered from one tick to the next.
-#[derive(Default)]
 struct Memory {
+    totals: Totals,
+    keeper: Keeper,
     losses: Losses,
     /// Whether the service manager has been told that we are ready: once.
     announced: bool,
@@ -39,7 +42,8 @@ struct Memory {
 /// A look at the kernel panicked.
 pub(super) async fn run(core: Arc<Core>) -> Result<(), String> {
     let losses = Losses::now(&core).unwrap_or_default();
-    let mut memory = Memory { losses, ..Memory::default() };
+    let (totals, keeper) = (Totals::default(), Keeper::new());
+    let mut memory = Memory { totals, keeper, losses, announced: false, verified: false };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -62,6 +66,8 @@ fn look(core: &Core, memory: &mut Memory) {
         tracing::warn!("look up interfaces: {error}");
     }
     missed_alarms(core);
+    memory.totals.look(core);
+    memory.keeper.look(core);
     match Losses::now(core) {
         Ok(now) => {
             if let Some(event) = now.since(memory.losses) {

@@ -129,6 +129,15 @@ impl Kernel {
         slot.map_or(Ok(Vec::new()), |slot| self.counters_in(slot, agent))
     }
 
+    /// What rules allowed an agent, in two look-ups; `None` for one without a
+    /// slot. Packets, bytes and connections since the slot is the agent's.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn allowed(&self, agent: &AgentName) -> Result<Option<Counter>, KernelError> {
+        self.slot(agent).map(|slot| self.counters.allowed_of_slot(slot)).transpose()
+    }
+
     fn counters_in(
         &self,
         slot: u32,

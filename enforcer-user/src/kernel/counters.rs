@@ -62,18 +62,28 @@ impl Counters {
         let mut found = Vec::new();
         for audited in [false, true] {
             for &reason in Reason::ALL {
-                let index = slot * OUTCOMES + enforcer_common::outcome(reason, audited);
-                let values = self.outcomes.get(&index, 0).map_err(KernelError::map("COUNTERS"))?;
-                let mut sum = values.iter().fold(Counter::default(), add);
-                if (reason, audited) == (Reason::Rule, false) {
-                    sum = add(sum, &self.short_way(slot)?);
-                }
+                let sum = if (reason, audited) == (Reason::Rule, false) {
+                    self.allowed_of_slot(slot)?
+                } else {
+                    self.of_outcome(slot, reason, audited)?
+                };
                 if sum != Counter::default() {
                     found.push((reason, audited, sum));
                 }
             }
         }
         Ok(found)
+    }
+
+    /// What rules allowed a slot.
+    pub(crate) fn allowed_of_slot(&self, slot: u32) -> Result<Counter, KernelError> {
+        Ok(add(self.of_outcome(slot, Reason::Rule, false)?, &self.short_way(slot)?))
+    }
+
+    fn of_outcome(&self, slot: u32, why: Reason, audited: bool) -> Result<Counter, KernelError> {
+        let index = slot * OUTCOMES + enforcer_common::outcome(why, audited);
+        let values = self.outcomes.get(&index, 0).map_err(KernelError::map("COUNTERS"))?;
+        Ok(values.iter().fold(Counter::default(), add))
     }
 
     /// What a rule allowed and no table was asked for.

@@ -3,11 +3,13 @@
 
 mod name;
 mod types;
+mod response;
 mod credential;
 mod address;
 mod ports;
 mod rate;
 mod rule;
+mod when;
 mod respond;
 mod process;
 mod cgroups;
@@ -24,7 +26,7 @@ pub use caps::Capability;
 pub use credential::{Credential, CredentialKind, Revoker, SecretRef};
 pub use load::{Inventory, load, load_files, parse};
 pub use name::{AgentName, CredentialId};
+pub use response::{Hours, Response, Sampled, Step, Trigger};
 pub use types::{
-    Limits, Location, Mode, Policy, Ports, ProcessGrants, Rate, Response, Rule, Step, Transport,
-    Trigger, UnixName,
+    Limits, Location, Mode, Policy, Ports, ProcessGrants, Rate, Rule, Transport, UnixName,
 };

@@ -100,11 +100,14 @@ fn burst(value: Value<'_>, unit: Unit) -> Option<u64> {
     if unit == Unit::Things || value.is_integer() {
         return u64::try_from(value.integer(1..=i64::MAX)?).ok();
     }
-    value.parse(|text| {
-        size(text).filter(|bytes| *bytes > 0).ok_or_else(|| {
-            let problem = Problem::new(format!("{} is not a size", quoted(text)));
-            problem.hint("write bytes as a number, or with a unit: `1MiB`")
-        })
+    value.parse(bytes)
+}
+
+/// Bytes such as `500MB`, at least one.
+pub(super) fn bytes(text: &str) -> Result<u64, Problem> {
+    size(text).filter(|bytes| *bytes > 0).ok_or_else(|| {
+        let problem = Problem::new(format!("{} is not a size", quoted(text)));
+        problem.hint("write bytes as a number, or with a unit: `1MiB`")
     })
 }
 

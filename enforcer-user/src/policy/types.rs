@@ -8,7 +8,7 @@ use std::time::Duration;
 use caps::Capability;
 use ipnet::IpNet;
 
-use crate::policy::{AgentName, CredentialId};
+use crate::policy::{AgentName, CredentialId, Response};
 
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,45 +114,6 @@ pub struct Rate {
     pub burst: u64,
 }
 
-/// One `[[respond]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// What is counted.
-    pub event: Trigger,
-    /// How many, at least 1.
-    pub count: u32,
-    /// Within which sliding window.
-    pub within: Duration,
-    /// What is done, in the order of the ladder; never empty.
-    pub actions: Vec<Step>,
-    /// Where it is written.
-    pub location: Location,
-}
-
-/// Events a `[[respond]]` can count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trigger {
-    /// Policy violations.
-    Denied,
-    /// Refusals by a cap.
-    RateLimited,
-    /// The kernel's own quarantine.
-    Quarantined,
-    /// Attempts to leave the cgroup, or on the enforcement itself.
-    Tamper,
-}
-
-/// Steps of the ladder, from reversible to final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Step {
-    /// Tell people.
-    Alert,
-    /// Cut the agent off.
-    Quarantine,
-    /// Kill its credentials at their providers.
-    Revoke,
-}
-
 /// `[process]`; by default nothing is granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessGrants {
@@ -181,8 +142,7 @@ impl Policy {
     /// The `[[respond]]` rule that the kernel carries out by itself: the first
     /// one that counts denials and quarantines.
     pub fn tripwire(&self) -> Option<&Response> {
-        let denied = |r: &&Response| r.event == Trigger::Denied;
-        self.responses.iter().filter(denied).find(|r| r.actions.contains(&Step::Quarantine))
+        self.responses.iter().find(|response| response.fits_the_kernel())
     }
 }
 

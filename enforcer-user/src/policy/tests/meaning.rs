@@ -7,7 +7,8 @@ use time::macros::{date, datetime};
 
 use crate::config::Settings;
 use crate::policy::{
-    CredentialKind, Inventory, Mode, Policy, Rate, Revoker, SecretRef, Step, Trigger, parse,
+    CredentialKind, Inventory, Mode, Policy, Rate, Revoker, Sampled, SecretRef, Step, Trigger,
+    parse,
 };
 
 fn read(policy: &str, credentials: Option<&str>) -> Inventory {
@@ -80,6 +81,42 @@ fn steps_are_done_in_the_order_of_the_ladder() {
     assert_eq!((wire.event, wire.count), (Trigger::Denied, 128));
     assert_eq!(wire.actions, [Step::Alert, Step::Quarantine, Step::Revoke]);
     assert_eq!(wire.within, Duration::from_millis(500));
+}
+
+#[test]
+fn each_event_of_a_response_has_its_own_words() {
+    let respond = |when: &str| {
+        let text = format!("[[respond]]\nwhen = {{ {when} }}\ndo = [\"alert\"]");
+        let response = policy(&text).responses.remove(0);
+        (response.event, response.count, response.within.as_secs(), response.learn.as_secs())
+    };
+    let day = 86_400;
+    let said = [
+        r#"event = "connected", count = 9, within = "1m""#,
+        r#"event = "destinations", count = 50, within = "1h""#,
+        r#"event = "new-destination", count = 1, within = "1h""#,
+        r#"event = "bytes", over = "500MB", within = "10m""#,
+        r#"event = "throttled", lasting = "30s""#,
+        r#"event = "spike", of = "connections", within = "1m""#,
+        r#"event = "spike", of = "bytes", score = 5, within = "5m", learn = "7d""#,
+    ];
+    let meant = [
+        (Trigger::Connected, 9, 60, 0),
+        (Trigger::Destinations, 50, 3600, 0),
+        (Trigger::NewDestination, 1, 3600, day),
+        (Trigger::Bytes, 500_000_000, 600, 0),
+        (Trigger::Throttled, 1, 30, 0),
+        (Trigger::Spike(Sampled::Connections), 8, 60, day),
+        (Trigger::Spike(Sampled::Bytes), 5, 300, 7 * day),
+    ];
+    assert_eq!(said.map(respond), meant);
+}
+
+#[test]
+fn a_rule_for_a_part_of_the_day_is_not_the_kernels() {
+    let night = r#"when = { event = "denied", count = 1, within = "1s", between = "20:00-06:00" }"#;
+    let policy = policy(&format!("[[respond]]\n{night}\ndo = [\"quarantine\"]"));
+    assert!(policy.responses[0].between.is_some() && policy.tripwire().is_none());
 }
 
 #[test]

@@ -102,6 +102,42 @@ const RESPOND: &[(&str, &str)] = &[
         "[[respond]]\nwhen = { event = \"denied\", count = 1, within = \"1s\" }\ndo = [\"rotate\"]",
     ),
     (
+        "too many destinations",
+        "[[respond]]\nwhen = { event = \"destinations\", count = 20000, within = \"1h\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "bytes without an amount",
+        "[[respond]]\nwhen = { event = \"bytes\", count = 3, within = \"1h\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "bytes of no size",
+        "[[respond]]\nwhen = { event = \"bytes\", over = \"much\", within = \"1h\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "throttled by count",
+        "[[respond]]\nwhen = { event = \"throttled\", count = 3, within = \"1h\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "a spike of something else",
+        "[[respond]]\nwhen = { event = \"spike\", of = \"byte\", within = \"1m\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "a spike that is none",
+        "[[respond]]\nwhen = { event = \"spike\", of = \"bytes\", score = 1, within = \"1m\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "learning where nothing is compared",
+        "[[respond]]\nwhen = { event = \"denied\", count = 1, within = \"1m\", learn = \"1d\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "no part of the day",
+        "[[respond]]\nwhen = { event = \"denied\", count = 1, within = \"1m\", between = \"8-18\" }\ndo = [\"alert\"]",
+    ),
+    (
+        "an empty part of the day",
+        "[[respond]]\nwhen = { event = \"denied\", count = 1, within = \"1m\", between = \"08:00-08:00\" }\ndo = [\"alert\"]",
+    ),
+    (
         "tripwire beyond its ring",
         "[[respond]]\nwhen = { event = \"denied\", count = 129, within = \"1s\" }\ndo = [\"quarantine\"]",
     ),
