@@ -154,8 +154,10 @@ impl Instance {
         // The handle holds the links too.
         drop(kernel);
         for link in ["egress_sendmsg4", "egress_sendmsg6"] {
-            let pin = settings.bpf_dir.join("links").join(link);
-            fs::remove_file(&pin).with_context(|| format!("remove {}", pin.display()))?;
+            for folder in ["links", "links-kept"] {
+                let pin = settings.bpf_dir.join(folder).join(link);
+                fs::remove_file(&pin).with_context(|| format!("remove {}", pin.display()))?;
+            }
         }
         Ok((place, program))
     }

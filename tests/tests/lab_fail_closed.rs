@@ -44,6 +44,51 @@ fn killed_stopped_and_restarted_the_daemon_is_not_missed() {
 }
 
 #[test]
+fn a_pin_that_is_removed_is_noticed_and_opens_nothing_for_the_next_daemon() {
+    if !privileged("a_pin_that_is_removed_is_noticed_and_opens_nothing_for_the_next_daemon") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write_policy("worker", BASIC);
+    let mut daemon = Daemon::start(&lab);
+    let traffic = Traffic::begin(&lab, "worker", &[ALWAYS, NEVER]);
+    remove_pins(&lab, &["links"]);
+    let verified = "enforcer_enforcement_verified{agent=\"worker\"}";
+    daemon.metrics_when("the loss in the metrics", |m| m.get(verified) == 0.0);
+    assert_eq!(daemon.http("/readyz").0, 503);
+    let tamper = || daemon.events().into_iter().filter(|event| event["kind"] == "tamper");
+    assert!(tamper().any(|event| event["message"].to_string().contains("egress_skb: its pin")));
+    // Whoever removes everything gets a second pin again while the daemon lives.
+    remove_pins(&lab, &["links-kept"]);
+    eventually("the second pins to be back", || second_pin(&lab).exists().then_some(()));
+    traffic.more(&lab, 10);
+    assert!(daemon.stop(), "{}", daemon.log());
+    traffic.more(&lab, 10);
+    daemon.restart();
+    daemon.metrics_when("the proof in the metrics", |m| m.get(verified) == 1.0);
+    daemon.kill9();
+    remove_pins(&lab, &["links"]);
+    traffic.more(&lab, 10);
+    daemon.restart();
+    traffic.more(&lab, 10);
+    let sent = traffic.settle(&lab);
+    assert_eq!(lab.peer.packets().len() as u64, sent[0].sent, "all of the one, none of the other");
+    assert!(sent[1].refused > 0 && sent[1].sent == 0, "{sent:?}");
+}
+
+fn remove_pins(lab: &Lab, folders: &[&str]) {
+    for folder in folders {
+        for pin in fs::read_dir(lab.bpf_dir().join(folder)).expect("list the pins").flatten() {
+            fs::remove_file(pin.path()).expect("remove a pin");
+        }
+    }
+}
+
+fn second_pin(lab: &Lab) -> std::path::PathBuf {
+    lab.bpf_dir().join("links-kept/egress_skb")
+}
+
+#[test]
 fn a_corrupt_state_database_opens_nothing() {
     if !privileged("a_corrupt_state_database_opens_nothing") {
         return;

@@ -40,7 +40,7 @@ fn leave_some_pins(lab: &Lab, random: &mut Random) {
     let (mut maps, links) = (of("maps"), of("links"));
     maps.retain(|map| !map.ends_with("CONTROL") && random.one_in(2));
     assert!(!maps.is_empty(), "some maps are missing");
-    for pin in maps.iter().chain(&links) {
+    for pin in maps.iter().chain(&links).chain(&of("links-kept")) {
         fs::remove_file(pin).expect("remove a pin");
     }
 }

@@ -1,8 +1,11 @@
 //! The programs' links to the enforced root: made once, pinned, and from then
-//! on only updated.
+//! on only updated. Each is pinned a second time, in `links-kept` beside
+//! `links`: whoever removes a pin ends nothing, with or without a daemon, and
+//! the next one puts it back. Until then the daemon is not ready.
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::error::KernelError;
@@ -19,7 +22,7 @@ pub(crate) struct Links {
 struct Held {
     hookup: Hookup,
     prog_id: u32,
-    _link: OwnedFd,
+    link: OwnedFd,
 }
 
 // === impl Links ===
@@ -50,8 +53,8 @@ impl Links {
             let pin = self.dir.join(hookup.program);
             if wanted && programs.has(hookup) {
                 self.hold(hookup, programs)?;
-            } else if !wanted && pin.exists() {
-                fs::remove_file(&pin).map_err(KernelError::io("remove", &pin))?;
+            } else if !wanted {
+                remove(&pin)?;
             }
         }
         Ok(())
@@ -79,11 +82,8 @@ impl Links {
                 link
             }
         };
-        self.held.push(Held {
-            hookup: *hookup,
-            prog_id: programs.id(hookup.program)?,
-            _link: link,
-        });
+        keep(link.as_fd(), &pin).map_err(KernelError::io("pin a second time", &pin))?;
+        self.held.push(Held { hookup: *hookup, prog_id: programs.id(hookup.program)?, link });
         Ok(())
     }
 
@@ -91,12 +91,13 @@ impl Links {
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = problems(&self.dir, &self.root);
         for held in &self.held {
+            let pin = self.dir.join(held.hookup.program);
+            problems.extend(self.kept(held, &pin));
             // One that a kernel may lack, and that was attached here, must stay.
             if held.hookup.need == Need::WhereThereIs {
                 let id = sys::cgroup_id(&self.root).unwrap_or(0);
                 problems.extend(problem(&self.dir, &held.hookup, id));
             }
-            let pin = self.dir.join(held.hookup.program);
             let Ok(Some(link)) = sys::open_pin(&pin) else { continue };
             if sys::link_info(link.as_fd()).is_ok_and(|info| info.prog_id != held.prog_id) {
                 problems.push(format!("{}: its link holds another program", held.hookup.program));
@@ -104,6 +105,44 @@ impl Links {
         }
         problems
     }
+
+    /// Puts a second pin back that was removed, and says so.
+    fn kept(&self, held: &Held, pin: &Path) -> Option<String> {
+        let program = held.hookup.program;
+        match keep(held.link.as_fd(), pin) {
+            Ok(false) => None,
+            Ok(true) => Some(format!("{program}: its second pin was gone, and is back")),
+            Err(error) => Some(format!("{program}: its second pin is gone: {error}")),
+        }
+    }
+}
+
+/// Pins a link a second time where it is not; whether it was not.
+fn keep(link: BorrowedFd<'_>, pin: &Path) -> io::Result<bool> {
+    let second = second(pin);
+    if sys::open_pin(&second)?.is_some() {
+        return Ok(false);
+    }
+    if let Some(folder) = second.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    sys::pin(link, &second).map(|()| true)
+}
+
+/// Where the second pin is: `…/links-kept/NAME` of `…/links/NAME`.
+fn second(pin: &Path) -> PathBuf {
+    let beside = pin.parent().unwrap_or(pin).with_file_name("links-kept");
+    pin.file_name().map_or(beside.clone(), |name| beside.join(name))
+}
+
+/// Removes both pins.
+fn remove(pin: &Path) -> Result<(), KernelError> {
+    for pin in [pin, &second(pin)] {
+        if pin.exists() {
+            fs::remove_file(pin).map_err(KernelError::io("remove", pin))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses, before anything is changed, links that hold another cgroup: what
@@ -130,7 +169,7 @@ fn elsewhere(pin: &Path, info: &sys::LinkInfo, dir: &Path) -> KernelError {
 /// A pinned link to exactly this cgroup. One to a cgroup that is gone is
 /// removed: it covers nothing any more.
 fn usable(pin: &Path, root_id: u64, dir: &Path) -> Result<Option<OwnedFd>, KernelError> {
-    let Some(link) = sys::open_pin(pin).map_err(KernelError::io("open", pin))? else {
+    let Some(link) = found(pin).map_err(KernelError::io("open", pin))? else {
         return Ok(None);
     };
     let info = sys::link_info(link.as_fd()).map_err(KernelError::io("read", pin))?;
@@ -138,10 +177,20 @@ fn usable(pin: &Path, root_id: u64, dir: &Path) -> Result<Option<OwnedFd>, Kerne
         return Ok(Some(link));
     }
     if info.cgroup_id == 0 {
-        fs::remove_file(pin).map_err(KernelError::io("remove", pin))?;
+        remove(pin)?;
         return Ok(None);
     }
     Err(elsewhere(pin, &info, dir))
+}
+
+/// The link that is pinned; a pin that was removed is put back from the second.
+fn found(pin: &Path) -> io::Result<Option<OwnedFd>> {
+    if let Some(link) = sys::open_pin(pin)? {
+        return Ok(Some(link));
+    }
+    let Some(link) = sys::open_pin(&second(pin))? else { return Ok(None) };
+    sys::pin(link.as_fd(), pin)?;
+    Ok(Some(link))
 }
 
 /// What is wrong with the pinned links to `root`, as far as the pins tell.

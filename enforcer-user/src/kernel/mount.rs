@@ -41,7 +41,8 @@ pub(crate) fn prepare_bpf_dir(dir: &Path) -> Result<(), KernelError> {
         )
         .map_err(|errno| KernelError::io("mount bpffs on", usual)(errno.into()))?;
     }
-    for folder in [dir.to_owned(), dir.join("maps"), dir.join("links")] {
+    for folder in ["", "maps", "links", "links-kept"] {
+        let folder = dir.join(folder);
         fs::create_dir_all(&folder).map_err(KernelError::io("create", &folder))?;
     }
     if sys::is_bpffs(dir) { Ok(()) } else { Err(KernelError::NotBpffs { path: dir.to_owned() }) }

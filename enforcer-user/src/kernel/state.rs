@@ -229,7 +229,7 @@ pub fn detach(bpf_dir: &Path) -> Result<(), KernelError> {
         return Err(KernelError::NotBpffs { path: bpf_dir.to_owned() });
     }
     let mut first_error = Ok(());
-    for folder in ["links", "maps"] {
+    for folder in ["links", "links-kept", "maps"] {
         let folder = bpf_dir.join(folder);
         if let Err(error) = fs::remove_dir_all(&folder)
             && error.kind() != std::io::ErrorKind::NotFound
