@@ -117,6 +117,27 @@ fn what_exec_refuses_is_an_event_as_if_a_program_had_refused_it() {
 }
 
 #[test]
+fn refused_sockets_do_not_hide_an_attempt_on_the_enforcement() {
+    if !privileged("refused_sockets_do_not_hide_an_attempt_on_the_enforcement") {
+        return;
+    }
+    let lab = lab("");
+    let daemon = Daemon::start(&lab);
+    let mut agent = confined(&lab, None);
+    for _ in 0..60 {
+        agent.expect_refused("socket 17 3 768");
+    }
+    agent.expect_refused("call bpf");
+    let events = eventually("the attempt to be told of", || {
+        let events = daemon.events();
+        events.iter().any(|event| event["kind"] == "tamper").then_some(events)
+    });
+    let tamper: Vec<_> = events.iter().filter(|event| event["kind"] == "tamper").collect();
+    let [only] = tamper[..] else { panic!("one attempt, not {tamper:?}") };
+    assert_eq!((&only["message"], &only["suppressed"]), (&"system call bpf".into(), &0.into()));
+}
+
+#[test]
 fn root_under_exec_cannot_change_what_enforces_or_what_others_obey() {
     if !privileged("root_under_exec_cannot_change_what_enforces_or_what_others_obey") {
         return;

@@ -20,7 +20,7 @@ use crate::events::{Process, comm_of};
 
 /// A daemon that is stopped is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No more than this many a second; the others are counted.
+/// No more than this many a second of either kind; the others are counted.
 const EACH_SECOND: u32 = 16;
 
 /// The way to the daemon, which holds after the mounts have been changed.
@@ -32,9 +32,16 @@ pub(super) struct Daemon {
     agent: String,
 }
 
-/// What was told lately.
+/// What was told lately. Each kind by itself: sockets that are refused must
+/// neither crowd out an attempt on the enforcement nor be counted as one.
 struct Told {
     daemon: Daemon,
+    sockets: Budget,
+    tampering: Budget,
+}
+
+/// What was told of one kind.
+struct Budget {
     since: Instant,
     count: u32,
     /// Not told yet, of which this is the last.
@@ -96,36 +103,48 @@ fn hear(listener: &Listener, daemon: Option<Daemon>, _over: &Sender<Infallible>)
     told.iter_mut().for_each(Told::tell_the_rest);
 }
 
-// === impl Told ===
+// === impl Told, Budget ===
 
 impl Told {
     fn nothing(daemon: Daemon) -> Self {
-        Self { daemon, since: Instant::now(), count: 0, held_back: 0, last: None }
+        Self { daemon, sockets: Budget::new(), tampering: Budget::new() }
     }
 
     fn tell(&mut self, call: Call, process: Option<Process>) {
+        let socket = SOCKETS.iter().any(|(number, _)| *number == call.number);
+        let (agent, call) = (self.daemon.agent.clone(), name(call.number));
+        let refusal = Refusal { agent, call, socket, process, suppressed: 0 };
+        let budget = if socket { &mut self.sockets } else { &mut self.tampering };
+        let daemon = &self.daemon;
+        budget.tell(refusal, |refusal| daemon.tell(refusal));
+    }
+
+    /// A daemon that is not there hears nothing: its programs refuse as well.
+    fn tell_the_rest(&mut self) {
+        for budget in [&mut self.sockets, &mut self.tampering] {
+            if let Some(last) = budget.last.take() {
+                self.daemon.tell(&Refusal { suppressed: budget.held_back - 1, ..last });
+            }
+        }
+    }
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self { since: Instant::now(), count: 0, held_back: 0, last: None }
+    }
+
+    fn tell(&mut self, refusal: Refusal, tell: impl FnOnce(&Refusal) -> bool) {
         if self.since.elapsed() >= Duration::from_secs(1) {
             (self.since, self.count) = (Instant::now(), 0);
         }
         self.count += 1;
-        let refusal = Refusal {
-            agent: self.daemon.agent.clone(),
-            call: name(call.number),
-            socket: SOCKETS.iter().any(|(number, _)| *number == call.number),
-            process,
-            suppressed: self.held_back,
-        };
-        if self.count <= EACH_SECOND && self.daemon.tell(&refusal) {
+        let refusal = Refusal { suppressed: self.held_back, ..refusal };
+        if self.count <= EACH_SECOND && tell(&refusal) {
             (self.held_back, self.last) = (0, None);
         } else {
             (self.held_back, self.last) = (self.held_back.saturating_add(1), Some(refusal));
         }
-    }
-
-    fn tell_the_rest(&mut self) {
-        let Some(last) = self.last.take() else { return };
-        // A daemon that is not there hears nothing: its programs refuse as well.
-        self.daemon.tell(&Refusal { suppressed: self.held_back - 1, ..last });
     }
 }
 
@@ -156,6 +175,32 @@ mod tests {
         assert_eq!(seen.pid, std::process::id());
         assert_eq!(seen.uid, nix::unistd::getuid().as_raw());
         assert!(process(0).is_none());
+    }
+
+    #[test]
+    fn what_is_over_budget_is_counted_in_the_next_one_of_its_kind() {
+        let refusal = |call: &str| Refusal {
+            agent: "worker".into(),
+            call: call.into(),
+            socket: false,
+            process: None,
+            suppressed: 0,
+        };
+        let (mut budget, mut told) = (Budget::new(), Vec::new());
+        for _ in 0..EACH_SECOND + 3 {
+            budget.tell(refusal("bpf"), |refusal| {
+                told.push(refusal.suppressed);
+                true
+            });
+        }
+        assert_eq!(told, vec![0; EACH_SECOND as usize]);
+        assert_eq!((budget.held_back, budget.last.is_some()), (3, true));
+        budget.count = 0;
+        budget.tell(refusal("mount"), |refusal| {
+            told.push(refusal.suppressed);
+            true
+        });
+        assert_eq!((told.last(), budget.held_back, budget.last), (Some(&3), 0, None));
     }
 
     #[test]
