@@ -76,6 +76,13 @@ pub fn hide(folder: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a mount read-only (in a mount namespace of one's own).
+pub fn read_only(folder: &std::path::Path) -> io::Result<()> {
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    mount(None::<&str>, folder, None::<&str>, flags, None::<&str>)?;
+    Ok(())
+}
+
 /// Unmounts, also what is in use.
 pub fn unmount(folder: &str) -> io::Result<()> {
     umount2(folder, MntFlags::MNT_DETACH)?;

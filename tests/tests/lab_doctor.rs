@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use enforcer_tests::crippled::{Diagnosis, hide, install, own_mounts, unmount, without};
+use enforcer_tests::crippled::{Diagnosis, hide, install, own_mounts, read_only, unmount, without};
 use enforcer_tests::privileged;
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
@@ -16,14 +16,45 @@ fn a_whole_host_can_enforce() {
     }
     let diagnosis = Diagnosis::of(&[], || Ok(()));
     assert!(diagnosis.can_enforce());
-    let may_lack = ["security hooks", "Unix sockets", "Landlock for `exec`", "JIT"];
+    let may_lack = ["security hooks", "Unix sockets", "Landlock for `exec`", "JIT", "cgroup v1"];
     let unexpected: Vec<_> =
         diagnosis.complaints().into_iter().filter(|name| !may_lack.contains(name)).collect();
     assert_eq!(unexpected, Vec::<&str>::new());
+    let hierarchies = fs::read_to_string("/proc/self/cgroup").expect("readable");
+    let hybrid = hierarchies.lines().any(|line| !line.starts_with("0::"));
+    assert_eq!(diagnosis.complaints().contains(&"cgroup v1"), hybrid);
     let judged = diagnosis.check("Unix sockets").0 == "ok";
     let hooks = !diagnosis.check("security hooks").1.starts_with("none");
     assert_eq!(judged, hooks || release() >= (6, 7));
     assert_eq!(diagnosis.check("Landlock for `exec`").0 == "ok", release() >= (6, 12));
+}
+
+#[test]
+fn settings_that_are_no_good_are_not_taken_for_the_defaults() {
+    if !privileged("settings_that_are_no_good_are_not_taken_for_the_defaults") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("enforcer.toml");
+    std::fs::write(&file, "version = 1\nrot = \"agents.slice\"\n").expect("written");
+    let named = ["--config", file.to_str().expect("a path")];
+    let diagnosis = Diagnosis::of(&named, || Ok(()));
+    assert!(!diagnosis.can_enforce());
+    says(&diagnosis, "settings", "missing", "unknown key `rot`");
+}
+
+#[test]
+fn cgroups_that_cannot_be_written_are_told_from_those_that_can() {
+    if !privileged("cgroups_that_cannot_be_written_are_told_from_those_that_can") {
+        return;
+    }
+    let mount = enforcer_user::kernel::cgroup2_mount().expect("cgroup v2");
+    let diagnosis = Diagnosis::of(&[], move || {
+        own_mounts()?;
+        read_only(&mount)
+    });
+    assert!(!diagnosis.can_enforce());
+    says(&diagnosis, "cgroup v2", "missing", "read-only");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 const NEEDED: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 
 pub(super) fn checks(bpf_dir: &Path) -> impl Iterator<Item = Check> {
-    [version(), btf(), cgroup2(), bpffs(bpf_dir), jit(), capabilities()].into_iter()
+    [version(), btf(), bpffs(bpf_dir), jit(), capabilities()].into_iter()
 }
 
 fn version() -> Check {
@@ -46,18 +46,6 @@ fn btf() -> Check {
     Check::missing("type information (BTF)", format!("{BTF} does not exist"))
         .cost("the programs cannot be matched to this kernel and do not load")
         .remedy("use a kernel built with CONFIG_DEBUG_INFO_BTF=y")
-}
-
-fn cgroup2() -> Check {
-    match crate::kernel::cgroup2_mount() {
-        Ok(mount) => Check::ok("cgroup v2", format!("mounted at {}", mount.display())),
-        Err(error) => Check::missing("cgroup v2", error.to_string())
-            .cost("agents cannot be told from each other")
-            .remedy(
-                "start the host with `systemd.unified_cgroup_hierarchy=1`; or, beside version 1: \
-                 mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
-            ),
-    }
 }
 
 /// The pins may not exist yet: the nearest folder above them that does.

@@ -12,6 +12,7 @@ use crate::cli::settings;
 use crate::config::Settings;
 
 mod host;
+mod cgroups;
 mod programs;
 mod layers;
 mod exec;
@@ -77,13 +78,34 @@ impl Check {
     }
 }
 
-/// Settings only say where the pins are to be; without them the defaults do.
+/// Settings only say where the pins are to be; where they are no good, the
+/// defaults do for the rest.
 pub(crate) fn run(config: Option<&Path>, output: OutputArgs) -> Result<ExitCode, Failure> {
-    let settings = Settings::load(settings::path(config)).unwrap_or_default();
-    let host = host::checks(&settings.bpf_dir).chain(programs::checks());
-    let checks: Vec<_> = host.chain(layers::checks()).chain(exec::checks()).collect();
+    let (settings, said) = settings_of(config);
+    let host = host::checks(&settings.bpf_dir).chain(cgroups::checks()).chain(programs::checks());
+    let checks = said.into_iter().chain(host).chain(layers::checks()).chain(exec::checks());
+    let checks: Vec<_> = checks.collect();
     let can_enforce = checks.iter().all(|check| check.state != State::Missing);
     let report = Report { can_enforce, checks: &checks };
     output.print(&report, |width| report::render(&checks, can_enforce, width))?;
     Ok(if can_enforce { ExitCode::SUCCESS } else { ExitCode::from(Code::CannotEnforce as u8) })
+}
+
+/// A file that nobody named need not be there yet.
+fn settings_of(config: Option<&Path>) -> (Settings, Option<Check>) {
+    let path = settings::path(config);
+    if config.is_none() && !path.exists() {
+        return (Settings::default(), None);
+    }
+    match Settings::load(path) {
+        Ok(settings) => (settings, None),
+        Err(errors) => {
+            let all = errors.to_string();
+            let first = all.lines().next().unwrap_or_default().to_owned();
+            let check = Check::missing("settings", first)
+                .cost("the daemon does not start with them")
+                .remedy("`enforcer check` shows every error with its line");
+            (Settings::default(), Some(check))
+        }
+    }
 }
