@@ -6,13 +6,18 @@
 mod entry;
 mod head;
 mod lines;
+mod segment;
+mod entries;
 mod storage;
 mod writer;
 mod open;
 mod handle;
 mod verify;
+mod export;
 
+pub use entries::{Entries, entries};
 pub use entry::Entry;
+pub use export::{ECS_VERSION, ExportFormat, OCSF_VERSION, ecs, host_name, ocsf};
 pub use handle::Audit;
 pub use lines::{TailError, tail};
 pub use open::AuditError;

@@ -7,12 +7,15 @@ use clap::Subcommand;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::audit::{self, Entry, Verified, VerifyError};
+use crate::audit::{self, Entry, TailError, Verified, VerifyError};
+use crate::cli::audit::export::ExportArgs;
 use crate::cli::events::line;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::output::{Format, OutputArgs, pairs, plain, print};
 use crate::cli::{settings, when};
 use crate::events::Event;
+
+mod export;
 
 /// Of `enforcer audit`.
 #[derive(Debug, Subcommand)]
@@ -27,6 +30,8 @@ pub(crate) enum AuditCommand {
     },
     /// Prove that no entry was edited, removed, moved or cut off (exit 1 if one was)
     Verify(OutputArgs),
+    /// Write entries for a SIEM, one JSON object a line
+    Export(ExportArgs),
 }
 
 pub(crate) fn run(config: Option<&Path>, command: &AuditCommand) -> Result<(), Failure> {
@@ -34,12 +39,13 @@ pub(crate) fn run(config: Option<&Path>, command: &AuditCommand) -> Result<(), F
     match command {
         AuditCommand::Tail { lines, output } => tail(&log, *lines, output.format),
         AuditCommand::Verify(output) => verify(&log, *output),
+        AuditCommand::Export(args) => export::run(&log, args),
     }
 }
 
 /// JSON is one entry a line, as it stands in the log.
 fn tail(log: &Path, lines: usize, format: Format) -> Result<(), Failure> {
-    let entries = audit::tail(log, lines).map_err(|error| Failure::failed(error.to_string()))?;
+    let entries = audit::tail(log, lines).map_err(|error| unread(&error))?;
     let lines: Result<Vec<_>, _> = match format {
         Format::Table => Ok(entries.iter().map(entry_line).collect()),
         Format::Json => entries.iter().map(serde_json::to_string).collect(),
@@ -111,6 +117,10 @@ fn render(log: &Path, verified: &Verified) -> String {
         ));
     }
     pairs(&rows)
+}
+
+fn unread(error: &TailError) -> Failure {
+    Failure::failed(error.to_string())
 }
 
 fn broken(error: VerifyError) -> Failure {
