@@ -2,11 +2,14 @@
 //! rotated into, `audit.FIRST.jsonl`, where FIRST is the number of their first
 //! entry in 16 digits, so that names sort as entries do.
 
-use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::entry::Entry;
+use super::lines::last_lines;
+use super::storage::Rotated;
 
 /// How often the files are listed anew when one went away meanwhile.
 const RETRIES: u32 = 100;
@@ -49,6 +52,16 @@ impl Segment {
         all.sort();
         Ok(all)
     }
+
+    /// How it ends.
+    pub(super) fn closed(self) -> io::Result<Rotated> {
+        let file = File::open(&self.path)?;
+        let (lines, _) = last_lines(&file, 1)?;
+        let last = lines.last().map(Vec::as_slice).unwrap_or_default();
+        let last: Entry = serde_json::from_slice(last)?;
+        let bytes = file.metadata()?.len();
+        Ok(Rotated { bytes, last: last.link(), written: last.time, segment: self })
+    }
 }
 
 /// Every file of the trail, oldest first, as they stand together, also while
@@ -77,21 +90,24 @@ fn rotated_before(log: &Path) -> bool {
     Segment::all(log).is_ok_and(|all| !all.is_empty())
 }
 
-/// `None` where `newest` is among the others: it was rotated since.
+/// `None` where the log was rotated meanwhile: the list may lack what it became,
+/// and files that were removed after an entry which is not among these.
 fn open_with(log: &Path, newest: Option<File>) -> io::Result<Option<Vec<Opened>>> {
-    let newest = newest.map(|file| Opened { path: log.into(), file });
-    let mut inodes = HashSet::new();
     let mut files = Vec::new();
     for Segment { path, .. } in Segment::all(log)? {
         let file = File::open(&path)?;
-        inodes.insert(file.metadata()?.ino());
         files.push(Opened { path, file });
     }
-    if let Some(newest) = newest {
-        if inodes.contains(&newest.file.metadata()?.ino()) {
-            return Ok(None);
-        }
-        files.push(newest);
+    let inode = |metadata: io::Result<Metadata>| metadata.ok().map(|metadata| metadata.ino());
+    let opened = newest.as_ref().and_then(|file| inode(file.metadata()));
+    if opened != inode(std::fs::metadata(log)) {
+        return Ok(None);
     }
+    files.extend(newest.map(|file| Opened { path: log.into(), file }));
     Ok(Some(files))
+}
+
+/// Names in the log's folder are on disk.
+pub(super) fn sync_folder(log: &Path) -> io::Result<()> {
+    File::open(log.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -9,22 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::entry::Entry;
+use crate::config::ExportFormat;
 use crate::events::Event;
 
 pub use ecs::{ECS_VERSION, ecs};
 pub use ocsf::{OCSF_VERSION, ocsf};
-
-/// How entries are written for others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// As they stand in the log: hashes and all.
-    #[default]
-    Jsonl,
-    /// Elastic Common Schema ([`ECS_VERSION`]).
-    Ecs,
-    /// Open Cybersecurity Schema Framework ([`OCSF_VERSION`]).
-    Ocsf,
-}
 
 // === impl ExportFormat ===
 

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 
-use crate::audit::{self, ExportFormat};
+use crate::audit;
 use crate::cli::events::parse_since;
 use crate::cli::failure::Failure;
+use crate::config::ExportFormat;
 
 /// Of `enforcer audit export`.
 #[derive(Args, Debug)]
