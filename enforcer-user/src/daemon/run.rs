@@ -67,9 +67,7 @@ async fn live(
     spawn(&mut tasks, "reports", pass_on(Arc::clone(&core), reports));
     spawn(&mut tasks, "audit", async { audit.await.map_err(text) });
     for sink in sinks {
-        spawn(&mut tasks, "audit sink", async {
-            Err(sink.task.await.map_or_else(text, |why| why))
-        });
+        spawn(&mut tasks, "audit sink", async { Err(sink.task.await.unwrap_or_else(text)) });
     }
     spawn(&mut tasks, "audit sinks' reports", publish(Arc::clone(&core), sinks_tell));
     spawn(&mut tasks, "disconnect", disconnect::run(Arc::clone(&core), disconnects));
