@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::LOG;
 use super::open::{AuditError, open};
 use super::writer::{Losses, Message};
+use crate::config::AuditSettings;
 use crate::events::Event;
 
 /// Events that may wait for the disk; more are counted as lost.
@@ -22,6 +23,7 @@ const QUEUE: usize = 16_384;
 pub struct Audit {
     messages: SyncSender<Message>,
     losses: Arc<Losses>,
+    flushed: watch::Receiver<u64>,
 }
 
 // === impl Audit ===
@@ -30,12 +32,16 @@ impl Audit {
     /// Opens `audit.jsonl` in the state directory, checks its end, and starts
     /// the writer on the current runtime. The daemon awaits the join handle:
     /// its end is the end of the record.
-    pub fn start(state_dir: &Path) -> Result<(Self, JoinHandle<()>), AuditError> {
+    pub fn start(
+        state_dir: &Path,
+        settings: &AuditSettings,
+    ) -> Result<(Self, JoinHandle<()>), AuditError> {
         let losses = Arc::new(Losses::default());
-        let writer = open(&state_dir.join(LOG), losses.clone())?;
+        let writer = open(&state_dir.join(LOG), settings, losses.clone())?;
+        let flushed = writer.flushed.subscribe();
         let (messages, receiver) = sync_channel(QUEUE);
         let join = spawn_blocking(move || writer.run(&receiver));
-        Ok((Self { messages, losses }, join))
+        Ok((Self { messages, losses, flushed }, join))
     }
 
     /// Hands over an event; never blocks. Flushed within 50 ms, and at once for
@@ -55,6 +61,11 @@ impl Audit {
         let messages = self.messages.clone();
         let sent = spawn_blocking(move || messages.send(Message::Sync(reply)).is_ok()).await;
         sent.unwrap_or(false) && answer.await.unwrap_or(false)
+    }
+
+    /// The number of the last entry that is on disk.
+    pub(super) fn flushed(&self) -> watch::Receiver<u64> {
+        self.flushed.clone()
     }
 
     /// Entries lost since the start.

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
+use super::segment::{Opened, open_all};
 
 /// Read backwards in blocks of this size.
 const BLOCK: u64 = 64 * 1024;
@@ -36,16 +37,26 @@ pub enum TailError {
     },
 }
 
-/// The last `n` entries, oldest first. A line that is being written is left out.
-pub fn tail(path: &Path, n: usize) -> Result<Vec<Entry>, TailError> {
-    let read = |source| TailError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(read)?;
-    let (lines, _) = last_lines(&file, n).map_err(read)?;
-    let parse = |line: &Vec<u8>| {
-        let bad = |source| TailError::Line { path: path.into(), source };
-        serde_json::from_slice(line).map_err(bad)
-    };
-    lines.iter().map(parse).collect()
+/// The last `n` entries over all files, oldest first. A line that is being
+/// written is left out.
+pub fn tail(log: &Path, n: usize) -> Result<Vec<Entry>, TailError> {
+    let files = open_all(log).map_err(|source| TailError::Read { path: log.into(), source })?;
+    let mut entries: Vec<Entry> = Vec::new();
+    for Opened { path, file } in files.iter().rev() {
+        let missing = n - entries.len();
+        if missing == 0 {
+            break;
+        }
+        let read = |source| TailError::Read { path: path.clone(), source };
+        let (lines, _) = last_lines(file, missing).map_err(read)?;
+        let parse = |line: &Vec<u8>| {
+            let bad = |source| TailError::Line { path: path.clone(), source };
+            serde_json::from_slice(line).map_err(bad)
+        };
+        let older: Result<Vec<_>, _> = lines.iter().map(parse).collect();
+        entries.splice(..0, older?);
+    }
+    Ok(entries)
 }
 
 /// The last `n` whole lines without newlines, and how many bytes follow the

@@ -1,6 +1,5 @@
 //! Proof that nobody edited, removed, moved or cut entries.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -8,12 +7,18 @@ use time::OffsetDateTime;
 
 use super::entry::{Entry, Link};
 use super::head::Head;
+use super::rotation::removed;
+use super::segment::{Opened, open_all};
 
 /// A chain that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// How many entries.
     pub entries: u64,
+    /// In how many files.
+    pub files: u64,
+    /// Entries before these that retention removed, as the trail itself says.
+    pub removed: u64,
     /// When the first one was written.
     pub first: Option<OffsetDateTime>,
     /// When the last one was written.
@@ -97,6 +102,14 @@ pub enum VerifyError {
         /// What it says.
         message: String,
     },
+    /// The beginning is missing, and no entry says that retention removed it.
+    #[error("{}: the beginning is missing: entries 1 to {through} were removed, and not by retention", path.display())]
+    Gone {
+        /// The log.
+        path: PathBuf,
+        /// The last entry that is missing.
+        through: u64,
+    },
     /// The end is missing.
     #[error(
         "{}:{line}: the end is missing: the checkpoint names entry {checkpoint}, the log ends at {last}",
@@ -114,45 +127,140 @@ pub enum VerifyError {
     },
 }
 
-/// Reads the whole log and its checkpoint. May run beside the daemon.
+/// Checks every entry of every file of the trail, then its end against the
+/// checkpoint, and its beginning against what retention removed.
+///
+/// # Errors
+/// The first place where the chain does not hold, or a file cannot be read.
 pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
+    verify_against(path, None)
+}
+
+/// As [`verify`], and proves that entry `mark.0` has the hash `mark.1`, as a
+/// checkpoint kept elsewhere says.
+///
+/// # Errors
+/// As [`verify`], and where the trail does not go through the mark.
+pub fn verify_against(path: &Path, mark: Option<(u64, String)>) -> Result<Verified, VerifyError> {
     let head_path = Head::path(path);
     // The checkpoint first: the log behind it only grows.
     let head = Head::read(&head_path)
         .map_err(|source| VerifyError::Read { path: head_path.clone(), source })?;
     let read = |source| VerifyError::Read { path: path.into(), source };
-    let mut log = BufReader::new(File::open(path).map_err(read)?);
-    let (mut link, mut line) = (Link::default(), Vec::new());
-    let mut on_record = None;
-    let checkpoint = head.as_ref().map(|head| head.seq);
-    let mut verified =
-        Verified { entries: 0, first: None, last: None, checkpoint, unfinished: false };
-    while log.read_until(b'\n', &mut line).map_err(read)? > 0 {
-        if line.pop() != Some(b'\n') {
-            verified.unfinished = true;
-            break;
-        }
-        let at = verified.entries + 1;
-        let broken = |what| VerifyError::Broken { path: path.into(), line: at, what };
-        let entry = check_line(&line, &link).map_err(broken)?;
-        against(&entry, head.as_ref()).map_err(broken)?;
-        link = entry.link();
-        if on_record.is_none() && records_damage(&entry) {
-            let message = entry.event["message"].as_str().unwrap_or_default().to_owned();
-            on_record = Some(VerifyError::OnRecord { path: path.into(), line: at, message });
-        }
-        verified.entries += 1;
-        verified.first.get_or_insert(entry.time);
-        verified.last = Some(entry.time);
-        line.clear();
+    let files = open_all(path).map_err(read)?;
+    let marked = mark.as_ref().map(|(seq, _)| *seq);
+    let marks = head.iter().map(|head| (head.seq, head.hash.clone())).chain(mark).collect();
+    let mut walk = Walk { marks, ..Walk::default() };
+    let newest = files.len().saturating_sub(1);
+    for (i, file) in files.into_iter().enumerate() {
+        walk.file(file, i == newest)?;
     }
-    match checkpoint {
-        Some(checkpoint) if checkpoint > link.seq => {
-            let (line, last) = (verified.entries, link.seq);
-            Err(VerifyError::Cut { path: path.into(), line, checkpoint, last })
+    walk.end(path, &head_path, head.map(|head| head.seq), marked)
+}
+
+/// What is known on the way through the files.
+#[derive(Default)]
+struct Walk {
+    /// Numbers and hashes that must be met.
+    marks: Vec<(u64, String)>,
+    link: Link,
+    /// What the first entry follows, where the files before are gone; `None`
+    /// once an entry says that retention removed them.
+    unproved: Option<Link>,
+    line: u64,
+    entries: u64,
+    files: u64,
+    removed: u64,
+    first: Option<OffsetDateTime>,
+    last: Option<OffsetDateTime>,
+    unfinished: bool,
+    on_record: Option<VerifyError>,
+}
+
+// === impl Walk ===
+
+impl Walk {
+    fn file(&mut self, opened: Opened, newest: bool) -> Result<(), VerifyError> {
+        let Opened { path, file } = opened;
+        let read = |source| VerifyError::Read { path: path.clone(), source };
+        let (mut log, mut line) = (BufReader::new(file), Vec::new());
+        (self.files, self.line) = (self.files + 1, 0);
+        while log.read_until(b'\n', &mut line).map_err(read)? > 0 {
+            let whole = line.pop() == Some(b'\n');
+            if !whole && newest {
+                self.unfinished = true;
+                break;
+            }
+            self.line += 1;
+            let at = self.line;
+            let broken = |what| VerifyError::Broken { path: path.clone(), line: at, what };
+            self.entry(&line, &path).map_err(broken)?;
+            line.clear();
         }
-        None if verified.entries > 0 => Err(VerifyError::NoCheckpoint { path: head_path }),
-        _ => on_record.map_or(Ok(verified), Err),
+        Ok(())
+    }
+
+    fn entry(&mut self, line: &[u8], path: &Path) -> Result<(), Flaw> {
+        if self.entries == 0 && self.files_before_are_gone(line) {
+            self.link = self.unproved.clone().unwrap_or_default();
+        }
+        let entry = check_line(line, &self.link)?;
+        self.link = entry.link();
+        if self.marks.iter().any(|(seq, hash)| *seq == entry.seq && *hash != entry.hash) {
+            return Err(Flaw::Rewritten { seq: entry.seq });
+        }
+        if let (Some(gone), Some(removed)) = (&self.unproved, removed(&entry))
+            && (removed.seq > gone.seq || removed == *gone)
+        {
+            // More than is gone yet: files are removed one by one.
+            self.unproved = None;
+        }
+        if self.on_record.is_none() && records_damage(&entry) {
+            let message = entry.event["message"].as_str().unwrap_or_default().to_owned();
+            self.on_record =
+                Some(VerifyError::OnRecord { path: path.into(), line: self.line, message });
+        }
+        self.entries += 1;
+        self.first.get_or_insert(entry.time);
+        self.last = Some(entry.time);
+        Ok(())
+    }
+
+    /// Only a file that was rotated, or the log after one, begins later than
+    /// with entry 1.
+    fn files_before_are_gone(&mut self, line: &[u8]) -> bool {
+        let Ok(entry) = serde_json::from_slice::<Entry>(line) else { return false };
+        let before = entry.seq.saturating_sub(1);
+        if before > 0 {
+            self.removed = before;
+            self.unproved = Some(Link { seq: before, hash: entry.prev });
+        }
+        before > 0
+    }
+
+    fn end(
+        self,
+        path: &Path,
+        head_path: &Path,
+        checkpoint: Option<u64>,
+        marked: Option<u64>,
+    ) -> Result<Verified, VerifyError> {
+        if let Some(Link { seq, .. }) = self.unproved {
+            return Err(VerifyError::Gone { path: path.into(), through: seq });
+        }
+        let last = self.link.seq;
+        if let Some(checkpoint) = checkpoint.into_iter().chain(marked).find(|seq| *seq > last) {
+            let line = self.line;
+            return Err(VerifyError::Cut { path: path.into(), line, checkpoint, last });
+        }
+        if checkpoint.is_none() && self.entries > 0 {
+            return Err(VerifyError::NoCheckpoint { path: head_path.into() });
+        }
+        if let Some(error) = self.on_record {
+            return Err(error);
+        }
+        let Self { entries, files, removed, first, last, unfinished, .. } = self;
+        Ok(Verified { entries, files, removed, first, last, checkpoint, unfinished })
     }
 }
 
@@ -176,13 +284,4 @@ pub(super) fn check_line(line: &[u8], link: &Link) -> Result<Entry, Flaw> {
         return Err(Flaw::Edited { seq });
     }
     Ok(entry)
-}
-
-fn against(entry: &Entry, head: Option<&Head>) -> Result<(), Flaw> {
-    match head {
-        Some(head) if head.seq == entry.seq && head.hash != entry.hash => {
-            Err(Flaw::Rewritten { seq: entry.seq })
-        }
-        _ => Ok(()),
-    }
 }

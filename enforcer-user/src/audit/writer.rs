@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::entry::{Entry, Link};
+use super::rotation::Rotation;
 use super::storage::Storage;
 use crate::events::{Event, EventKind};
 
@@ -44,6 +46,9 @@ pub(super) struct Writer<S> {
     pub(super) trouble: Option<String>,
     /// When the oldest entry that is not flushed must be.
     pub(super) due: Option<Instant>,
+    pub(super) rotation: Rotation,
+    /// Number of the last entry that is on disk, for those who pass them on.
+    pub(super) flushed: watch::Sender<u64>,
 }
 
 // === impl Losses ===
@@ -60,6 +65,7 @@ impl Losses {
 impl<S: Storage> Writer<S> {
     /// Runs until every handle is gone; flushes what is left.
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        self.retire(OffsetDateTime::now_utc());
         loop {
             match messages.recv_timeout(self.pause()) {
                 Ok(Message::Append(event)) => self.write(&event),
@@ -68,7 +74,10 @@ impl<S: Storage> Writer<S> {
                         tracing::debug!("nobody waits for the audit log any more");
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.tell_losses(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tell_losses();
+                    self.turn(OffsetDateTime::now_utc());
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.due.is_some_and(|due| due <= Instant::now()) {
@@ -82,6 +91,7 @@ impl<S: Storage> Writer<S> {
     /// Writes one event, after an entry about losses if there were any.
     pub(super) fn write(&mut self, event: &Event) {
         self.tell_losses();
+        self.turn(OffsetDateTime::now_utc());
         if !self.append(event) {
             self.losses.add();
             return;
@@ -100,6 +110,7 @@ impl<S: Storage> Writer<S> {
         match self.storage.sync(&self.link) {
             Ok(()) => {
                 self.due = None;
+                self.flushed.send_replace(self.link.seq);
                 // With losses, half a line may still stand at the end.
                 if self.losses.untold.load(Ordering::Relaxed) == 0 {
                     self.trouble = None;
@@ -128,16 +139,28 @@ impl<S: Storage> Writer<S> {
         }
     }
 
+    /// An entry of the trail's own, with a member that programs read.
+    pub(super) fn write_with(&mut self, event: &Event, member: &str, what: Value) {
+        let written = serde_json::to_value(event).map_err(Into::into).and_then(|mut value| {
+            value[member] = what;
+            self.try_append(value)
+        });
+        match written {
+            Ok(()) => drop(self.due.get_or_insert_with(|| Instant::now() + GROUP)),
+            Err(error) => self.complain(error.to_string()),
+        }
+    }
+
     fn append(&mut self, event: &Event) -> bool {
-        let written = self.try_append(event);
+        let value = serde_json::to_value(event).map_err(Into::into);
+        let written = value.and_then(|value| self.try_append(value));
         if let Err(error) = &written {
             self.complain(error.to_string());
         }
         written.is_ok()
     }
 
-    fn try_append(&mut self, event: &Event) -> std::io::Result<()> {
-        let value = serde_json::to_value(event)?;
+    fn try_append(&mut self, value: Value) -> std::io::Result<()> {
         let entry = Entry::after(&self.link, OffsetDateTime::now_utc(), value);
         let mut line = entry.line()?;
         line.push('\n');
@@ -148,6 +171,7 @@ impl<S: Storage> Writer<S> {
         self.storage.append(line.as_bytes())?;
         self.len += line.len() as u64;
         self.link = entry.link();
+        self.rotation.note(entry.seq, entry.time);
         Ok(())
     }
 

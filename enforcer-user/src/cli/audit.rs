@@ -7,12 +7,15 @@ use clap::Subcommand;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::audit::{self, Entry, Verified, VerifyError};
+use crate::audit::{self, Entry, TailError, Verified, VerifyError};
+use crate::cli::audit::export::ExportArgs;
 use crate::cli::events::line;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::output::{Format, OutputArgs, pairs, plain, print};
 use crate::cli::{settings, when};
 use crate::events::Event;
+
+mod export;
 
 /// Of `enforcer audit`.
 #[derive(Debug, Subcommand)]
@@ -26,20 +29,43 @@ pub(crate) enum AuditCommand {
         output: OutputArgs,
     },
     /// Prove that no entry was edited, removed, moved or cut off (exit 1 if one was)
-    Verify(OutputArgs),
+    ///
+    /// Goes through all files that the log was rotated into. Files that retention
+    /// removed are told from such as somebody else did.
+    #[command(after_help = "\
+Example, with a checkpoint that the journal or a SIEM has kept:
+  enforcer audit verify --checkpoint 1841:3f0c…")]
+    Verify {
+        /// The trail must go through this entry: its number and its hash
+        #[arg(long, value_name = "SEQ:HASH", value_parser = checkpoint)]
+        checkpoint: Option<(u64, String)>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write entries for a SIEM, one JSON object a line
+    Export(ExportArgs),
 }
 
 pub(crate) fn run(config: Option<&Path>, command: &AuditCommand) -> Result<(), Failure> {
     let log = settings::load(config)?.state_dir.join(audit::LOG);
     match command {
         AuditCommand::Tail { lines, output } => tail(&log, *lines, output.format),
-        AuditCommand::Verify(output) => verify(&log, *output),
+        AuditCommand::Verify { checkpoint, output } => verify(&log, checkpoint.clone(), *output),
+        AuditCommand::Export(args) => export::run(&log, args),
     }
+}
+
+fn checkpoint(text: &str) -> Result<(u64, String), String> {
+    let parsed = text.split_once(':').and_then(|(seq, hash)| {
+        let hex = hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit());
+        Some((seq.parse().ok()?, hex.then(|| hash.to_ascii_lowercase())?))
+    });
+    parsed.ok_or_else(|| "not an entry's number, a colon and its hash of 64 digits".to_owned())
 }
 
 /// JSON is one entry a line, as it stands in the log.
 fn tail(log: &Path, lines: usize, format: Format) -> Result<(), Failure> {
-    let entries = audit::tail(log, lines).map_err(|error| Failure::failed(error.to_string()))?;
+    let entries = audit::tail(log, lines).map_err(|error| unread(&error))?;
     let lines: Result<Vec<_>, _> = match format {
         Format::Table => Ok(entries.iter().map(entry_line).collect()),
         Format::Json => entries.iter().map(serde_json::to_string).collect(),
@@ -59,8 +85,13 @@ fn entry_line(entry: &Entry) -> String {
     }
 }
 
-fn verify(log: &Path, output: OutputArgs) -> Result<(), Failure> {
-    let verified = match audit::verify(log) {
+fn verify(
+    log: &Path,
+    checkpoint: Option<(u64, String)>,
+    output: OutputArgs,
+) -> Result<(), Failure> {
+    let marked = checkpoint.as_ref().map(|(seq, _)| *seq);
+    let verified = match audit::verify_against(log, checkpoint) {
         Ok(verified) => verified,
         Err(error) if output.format == Format::Json => {
             let report = json!({ "valid": false, "log": log, "error": error.to_string() });
@@ -69,10 +100,16 @@ fn verify(log: &Path, output: OutputArgs) -> Result<(), Failure> {
         }
         Err(error) => return Err(broken(error)),
     };
+    if marked.is_some_and(|seq| seq <= verified.removed) {
+        let message = "retention removed the checkpoint's entry: it proves nothing here any more";
+        return Err(Failure::failed(message).hint("name a checkpoint of a later day"));
+    }
     let report = json!({
         "valid": true,
         "log": log,
         "entries": verified.entries,
+        "files": verified.files,
+        "removed": verified.removed,
         "first": rfc3339(verified.first),
         "last": rfc3339(verified.last),
         "checkpoint": verified.checkpoint,
@@ -104,6 +141,14 @@ fn render(log: &Path, verified: &Verified) -> String {
         ("written", span),
         ("checkpoint", checkpoint),
     ];
+    if verified.files > 1 {
+        rows.insert(2, ("files", verified.files.to_string()));
+    }
+    if verified.removed > 0 {
+        let removed =
+            format!("entries 1 to {}, by retention, as the log itself says", verified.removed);
+        rows.push(("removed", removed));
+    }
     if verified.unfinished {
         rows.push((
             "note",
@@ -111,6 +156,10 @@ fn render(log: &Path, verified: &Verified) -> String {
         ));
     }
     pairs(&rows)
+}
+
+fn unread(error: &TailError) -> Failure {
+    Failure::failed(error.to_string())
 }
 
 fn broken(error: VerifyError) -> Failure {
@@ -125,6 +174,9 @@ fn broken(error: VerifyError) -> Failure {
         }
         VerifyError::OnRecord { .. } => failure.hint(
             "what follows is proved; keep log and checkpoint, and move them away to begin anew",
+        ),
+        VerifyError::Gone { .. } => failure.hint(
+            "what is there is proved; look for audit.*.jsonl files that were moved or restored",
         ),
         VerifyError::Broken { .. } | VerifyError::Cut { .. } => failure.hint(
             "keep the file as it is; entries before this line are proved, those after it are not",
@@ -141,6 +193,8 @@ mod tests {
     fn verified() -> Verified {
         Verified {
             entries: 1841,
+            files: 1,
+            removed: 0,
             first: Some(datetime!(2026-11-21 10:00 UTC)),
             last: Some(datetime!(2026-11-22 10:00:00.5 UTC)),
             checkpoint: Some(1841),
@@ -157,6 +211,23 @@ mod tests {
     fn a_proof_says_what_it_does_not_prove() {
         let weak = Verified { entries: 1, checkpoint: None, unfinished: true, ..verified() };
         insta::assert_snapshot!(render(Path::new("/var/lib/enforcer/audit.jsonl"), &weak));
+    }
+
+    #[test]
+    fn a_proof_over_many_files_says_what_retention_removed() {
+        let long = Verified { files: 12, removed: 7_000, ..verified() };
+        insta::assert_snapshot!(render(Path::new("/var/lib/enforcer/audit.jsonl"), &long));
+    }
+
+    #[test]
+    fn a_checkpoint_is_typed_as_number_and_hash() {
+        let hash = "aB".repeat(32);
+        assert_eq!(checkpoint(&format!("7:{hash}")), Ok((7, "ab".repeat(32))));
+        for wrong in
+            ["7", "7:ab", ":", "x:y", &format!("-1:{hash}"), &format!("7:{}", "g".repeat(64))]
+        {
+            assert!(checkpoint(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) struct EventsArgs {
     output: OutputArgs,
 }
 
-fn parse_since(text: &str) -> Result<OffsetDateTime, String> {
+pub(crate) fn parse_since(text: &str) -> Result<OffsetDateTime, String> {
     when::since(text, OffsetDateTime::now_utc())
 }
 

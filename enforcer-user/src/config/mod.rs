@@ -1,5 +1,6 @@
 //! `enforcer.toml` and `conf.d`: what the daemon needs to know, checked.
 
+mod audit;
 pub mod diagnostic;
 pub mod reader;
 mod render;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use audit::{AuditSettings, ExportFormat, SinkSettings, SinkTarget};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::DEFAULT_CONFIG;
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub storm_budget: StormBudget,
     /// Sizes of the kernel's tables; fixed while pins exist.
     pub capacity: Capacity,
+    /// How the audit trail is kept, and who gets it.
+    pub audit: AuditSettings,
 }
 
 /// At most `revocations` in any window of `per`.

@@ -9,7 +9,7 @@ use crate::config::reader::{Document, Table};
 use crate::config::source::Source;
 use crate::config::value::Value;
 use crate::config::words::{Problem, duration, quoted};
-use crate::config::{Capacity, Settings, StormBudget, toml_files};
+use crate::config::{AuditSettings, Capacity, Settings, StormBudget, toml_files};
 
 /// Read when no other file is named.
 pub const DEFAULT_CONFIG: &str = "/etc/enforcer/enforcer.toml";
@@ -35,6 +35,7 @@ const KEYS: &[&str] = &[
     "metrics",
     "storm_budget",
     "capacity",
+    "audit",
 ];
 
 // === impl Settings ===
@@ -69,6 +70,9 @@ impl Settings {
         self.places(&table, folder);
         set(&mut self.resolvers, table.get("resolvers"), |v| v.list_of(socket_address));
         self.sections(&table);
+        if let Some(audit) = table.get("audit").and_then(|v| v.table()) {
+            self.audit.apply(&audit, folder);
+        }
         document.into_errors()
     }
 
@@ -117,6 +121,7 @@ impl Default for Settings {
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9635)),
             storm_budget: StormBudget { revocations: 20, per: Duration::from_secs(600) },
             capacity: Capacity { agents: 1024, prefixes: 65_536, port_rules: 131_072 },
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -156,7 +161,7 @@ fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
     parsed.map_err(|_| Problem::new(format!("{} is not a socket address", quoted(text))).hint(hint))
 }
 
-fn path_below(folder: &Path, text: &str) -> Result<PathBuf, Problem> {
+pub(super) fn path_below(folder: &Path, text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() || text.contains('\0') {
         let problem = Problem::new(format!("{} is not a path", quoted(text)));
         return Err(problem.hint("write an absolute path, or one that counts from this folder"));

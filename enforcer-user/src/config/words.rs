@@ -87,3 +87,19 @@ pub fn duration(text: &str) -> Result<Duration, Problem> {
     }
     Ok(parsed)
 }
+
+const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+
+/// A number of bytes such as `64MiB`.
+///
+/// # Errors
+/// It is none.
+pub fn size(text: &str) -> Result<u64, Problem> {
+    let bytes = SIZES.iter().find_map(|(unit, bytes)| {
+        text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*bytes)
+    });
+    bytes.ok_or_else(|| {
+        Problem::new(format!("{} is not a size", quoted(text)))
+            .hint("write a number and a unit: `512KiB`, `64MiB`, `4GiB`")
+    })
+}

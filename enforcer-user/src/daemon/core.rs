@@ -14,7 +14,7 @@ use super::policies::Policies;
 use super::proofs::Proofs;
 use crate::act::Act;
 use crate::agents::Cgroup;
-use crate::audit::Audit;
+use crate::audit::{Audit, SinkStatus};
 use crate::compile::{Plan, RuleInfo};
 use crate::config::Settings;
 use crate::correlate::{Correlator, Finding};
@@ -34,6 +34,8 @@ pub(super) struct Core {
     pub(super) kernel: Arc<Kernel>,
     pub(super) act: Act,
     pub(super) audit: Audit,
+    /// How far those are who pass the trail on.
+    pub(super) sinks: Vec<Arc<SinkStatus>>,
     /// Pins of an earlier daemon were taken over.
     pub(super) adopted: bool,
     pub(super) started: OffsetDateTime,

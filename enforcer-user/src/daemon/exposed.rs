@@ -38,6 +38,7 @@ fn snapshot(core: &Core) -> Result<Snapshot, String> {
         generation: core.kernel.generation(),
         events: EventKind::ALL.iter().map(|&k| (k.as_str(), core.hub.count(k))).collect(),
         lost: Losses::now(core)?.by_cause().to_vec(),
+        sinks: core.sinks.iter().map(|sink| sink.view()).collect(),
         revocations_pending: core.act.counts().map_err(|e| e.to_string())?.pending,
     })
 }

@@ -62,10 +62,14 @@ async fn live(
 ) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     spawn(&mut tasks, "read records", pump::run(Arc::clone(&core), rings));
-    let Workers { act, reports, audit, disconnects } = workers;
+    let Workers { act, reports, audit, sinks, sinks_tell, disconnects } = workers;
     spawn(&mut tasks, "act", async { act.await.map_err(text)?.map_err(text) });
     spawn(&mut tasks, "reports", pass_on(Arc::clone(&core), reports));
     spawn(&mut tasks, "audit", async { audit.await.map_err(text) });
+    for sink in sinks {
+        spawn(&mut tasks, "audit sink", async { Err(sink.task.await.unwrap_or_else(text)) });
+    }
+    spawn(&mut tasks, "audit sinks' reports", publish(Arc::clone(&core), sinks_tell));
     spawn(&mut tasks, "disconnect", disconnect::run(Arc::clone(&core), disconnects));
     spawn(&mut tasks, "bind cgroups", binding::run(Arc::clone(&core)));
     spawn(&mut tasks, "self-check", selfcheck::run(Arc::clone(&core)));
@@ -158,6 +162,15 @@ async fn pass_on(core: Arc<Core>, mut reports: UnboundedReceiver<Report>) -> Res
         }
     }
     Err("the worker tells nothing any more".to_owned())
+}
+
+/// Publishes what sinks tell; without any there is nothing to wait for.
+async fn publish(core: Arc<Core>, mut told: UnboundedReceiver<Event>) -> Result<(), String> {
+    while let Some(event) = told.recv().await {
+        // The sink has logged it.
+        drop(core.tell(event));
+    }
+    std::future::pending().await
 }
 
 fn text(error: impl Display) -> String {

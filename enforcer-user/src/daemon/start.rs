@@ -23,7 +23,7 @@ use super::policies::Policies;
 use super::{reload, remembered};
 use crate::act::{Act, Report, Setup, WorkerError};
 use crate::agents::scan;
-use crate::audit::Audit;
+use crate::audit::{Audit, Sink, start_sinks};
 use crate::config::Settings;
 use crate::correlate::Correlator;
 use crate::events::{Event, EventHub, EventKind};
@@ -51,6 +51,9 @@ pub(super) struct Workers {
     pub(super) act: ActTask,
     pub(super) reports: ActReports,
     pub(super) audit: JoinHandle<()>,
+    /// Those who pass the trail on, and what they tell.
+    pub(super) sinks: Vec<Sink>,
+    pub(super) sinks_tell: UnboundedReceiver<Event>,
     /// Agents whose open sockets are to be destroyed.
     pub(super) disconnects: UnboundedReceiver<AgentName>,
 }
@@ -125,8 +128,14 @@ impl Ground {
         }
         let (disconnect, disconnects) = unbounded_channel();
         let (act, acting, reports) = self.act(&policies, disconnect.clone())?;
-        let (audit, writing) = Audit::start(&self.settings.state_dir).map_err(Failure::failed)?;
-        let core = Arc::new(self.assemble(policies, act, audit, disconnect)?);
+        let (audit, writing) = Audit::start(&self.settings.state_dir, &self.settings.audit)
+            .map_err(Failure::failed)?;
+        let (told, sinks_tell) = unbounded_channel();
+        let Settings { state_dir, audit: settings, .. } = &self.settings;
+        let sinks = start_sinks(state_dir, &settings.sinks, &audit, &told);
+        let core = self.assemble(policies, act, audit, disconnect)?;
+        let core =
+            Arc::new(Core { sinks: sinks.iter().map(|s| s.status.clone()).collect(), ..core });
         let adopted = if self.adopted { "took over running enforcement" } else { "enforces anew" };
         core.publish(Event::now(EventKind::Daemon, format!("started, {adopted}")));
         core.correlator().remember(remembered::load(&self.settings.state_dir));
@@ -137,7 +146,8 @@ impl Ground {
                 reload::refused(&core, &error);
             }
         }
-        Ok((core, Workers { act: acting, reports, audit: writing, disconnects }))
+        let audit = writing;
+        Ok((core, Workers { act: acting, reports, audit, sinks, sinks_tell, disconnects }))
     }
 
     fn act(
@@ -173,6 +183,7 @@ impl Ground {
             kernel: Arc::clone(&self.kernel),
             act,
             audit,
+            sinks: Vec::new(),
             adopted: self.adopted,
             started: OffsetDateTime::now_utc(),
             hub: EventHub::default(),

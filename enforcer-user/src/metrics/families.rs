@@ -16,6 +16,7 @@ pub(super) fn of(snapshot: &Snapshot, counters: &[CounterRow]) -> Families {
     all.extend(state(snapshot)?);
     all.extend(credentials(snapshot)?);
     all.extend(events(snapshot)?);
+    all.extend(sinks(snapshot)?);
     Ok(all)
 }
 
@@ -141,6 +142,31 @@ fn events(snapshot: &Snapshot) -> Families {
         add(&lost, &[cause], *count);
     }
     Ok([events.collect(), lost.collect()].concat())
+}
+
+fn sinks(snapshot: &Snapshot) -> Families {
+    let labels = &["sink"];
+    let lag = gauge(
+        "enforcer_audit_sink_lag_entries",
+        "Entries of the audit trail on disk that the sink has not taken yet.",
+        labels,
+    )?;
+    let delivered =
+        counter("enforcer_audit_sink_delivered_total", "Entries that the sink took.", labels)?;
+    let lost = counter(
+        "enforcer_audit_sink_lost_total",
+        "Entries that the sink will never get: removed by retention, or refused.",
+        labels,
+    )?;
+    let failures =
+        counter("enforcer_audit_sink_failures_total", "Failed attempts to deliver.", labels)?;
+    for view in &snapshot.sinks {
+        set(&lag, &[&view.sink], as_f64(view.lag));
+        add(&delivered, &[&view.sink], view.delivered);
+        add(&lost, &[&view.sink], view.lost);
+        add(&failures, &[&view.sink], view.failures);
+    }
+    Ok([lag.collect(), delivered.collect(), lost.collect(), failures.collect()].concat())
 }
 
 fn counter(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {

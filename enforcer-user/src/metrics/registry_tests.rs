@@ -5,6 +5,7 @@ use std::time::Duration;
 use enforcer_common::Reason;
 
 use super::*;
+use crate::audit::SinkView;
 use crate::metrics::{CounterRow, CredentialRow, MapRow, UNASSIGNED};
 
 fn row(agent: &str, reason: Reason, audited: bool) -> CounterRow {
@@ -34,6 +35,13 @@ fn snapshot() -> Snapshot {
         generation: 7,
         events: vec![("denied", 4)],
         lost: vec![("ring-full", 1), ("budget", 2)],
+        sinks: vec![SinkView {
+            sink: "siem".to_owned(),
+            lag: 12,
+            delivered: 88,
+            lost: 3,
+            failures: 5,
+        }],
         revocations_pending: 1,
     }
 }
@@ -69,6 +77,10 @@ fn every_documented_metric_is_there() {
         "enforcer_credential_age_seconds{credential=\"hubspot-crm\"} 1.5",
         "enforcer_map_entries{map=\"prefixes\"} 10",
         "enforcer_map_capacity{map=\"prefixes\"} 100",
+        "enforcer_audit_sink_lag_entries{sink=\"siem\"} 12",
+        "enforcer_audit_sink_delivered_total{sink=\"siem\"} 88",
+        "enforcer_audit_sink_lost_total{sink=\"siem\"} 3",
+        "enforcer_audit_sink_failures_total{sink=\"siem\"} 5",
         "enforcer_policy_generation 7",
         "enforcer_policy_reload_failures_total 0",
     ] {

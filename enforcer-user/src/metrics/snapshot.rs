@@ -2,6 +2,8 @@
 
 use enforcer_common::Reason;
 
+use crate::audit::SinkView;
+
 /// Agent label of flows from cgroups that no policy names.
 pub const UNASSIGNED: &str = "unassigned";
 
@@ -24,6 +26,8 @@ pub struct Snapshot {
     pub events: Vec<(&'static str, u64)>,
     /// Events lost so far, by cause.
     pub lost: Vec<(&'static str, u64)>,
+    /// How far those are who pass the audit trail on.
+    pub sinks: Vec<SinkView>,
     /// Revocations not yet confirmed.
     pub revocations_pending: u64,
 }

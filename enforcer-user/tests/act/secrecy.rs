@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use enforcer_user::act::Report;
 use enforcer_user::audit::{Audit, verify};
+use enforcer_user::config::AuditSettings;
 use enforcer_user::policy::Step;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -69,7 +70,7 @@ async fn no_secret_is_in_the_log_the_database_or_the_audit_trail() {
     let revoker = Some(oauth2(secrets.path(), &fake.url("")));
     let key = [credential(secrets.path(), "key", revoker)];
     let mut acting = Acting::new(state.path(), &key, WIDE);
-    let (audit, writer) = Audit::start(state.path()).expect("starts");
+    let (audit, writer) = Audit::start(state.path(), &AuditSettings::default()).expect("starts");
     let steps = [Step::Alert, Step::Quarantine, Step::Revoke];
     assert!(acting.act.handle(finding(&key, &steps)));
     audit.append(&acting.told("queued").await);

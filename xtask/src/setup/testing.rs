@@ -36,6 +36,8 @@ pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     steps.extend(busybox.then(busybox_step));
     steps.extend(kernels::missing(workspace));
     steps.extend((!oidc_is_current(workspace)).then(oidc_step));
+    let rsyslog = !workspace.tools().join("rsyslog/usr/sbin/rsyslogd").is_file();
+    steps.extend(rsyslog.then(rsyslog_step));
     let fuzz = !workspace.tools().join("bin/cargo-fuzz").is_file();
     steps.extend(fuzz.then(cargo_fuzz_step));
     Ok(steps)
@@ -83,6 +85,20 @@ fn busybox_step() -> Step {
         what: "a static busybox for the virtual machine, unpacked into target/vm".to_owned(),
         install: Box::new(|workspace| {
             unpack_one(workspace, "busybox-static", "bin/busybox", &workspace.vm().join("busybox"))
+        }),
+    }
+}
+
+/// With its driver for TLS and the libraries that nothing else brings.
+const RSYSLOG: [&str; 5] = ["libestr0", "libfastjson4", "liblognorm5", "rsyslog-gnutls", "rsyslog"];
+
+fn rsyslog_step() -> Step {
+    Step {
+        what: "Debian's rsyslog with TLS, unpacked into target/tools (no service is installed)"
+            .to_owned(),
+        install: Box::new(|workspace| {
+            let target = workspace.tools().join("rsyslog");
+            RSYSLOG.iter().try_for_each(|package| apt::unpack(workspace, package, &target))
         }),
     }
 }

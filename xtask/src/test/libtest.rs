@@ -85,6 +85,8 @@ fn environment(
     variables.extend(promtool.map(|promtool| ("ENFORCER_PROMTOOL", promtool)));
     let oidc = Some(workspace.tools().join("oidc")).filter(|oidc| oidc.is_dir());
     variables.extend(oidc.map(|oidc| ("ENFORCER_TEST_OIDC_DIR", oidc)));
+    let rsyslog = Some(workspace.tools().join("rsyslog")).filter(|rsyslog| rsyslog.is_dir());
+    variables.extend(rsyslog.map(|rsyslog| ("ENFORCER_TEST_RSYSLOG_DIR", rsyslog)));
     variables.extend(built.program("enforcer").map(|path| ("ENFORCER_BIN", path.to_path_buf())));
     variables
 }

@@ -43,6 +43,43 @@ const CASES: &[(&str, &str)] = &[
     ("revocations are a float", "version = 1\n[storm_budget]\nrevocations = 1.5"),
     ("capacity of nothing", "version = 1\n[capacity]\nagents = 0"),
     ("capacity beyond reason", "version = 1\n[capacity]\nprefixes = 16777217"),
+    ("audit without a unit", "version = 1\n[audit]\nrotate_size = \"64\""),
+    ("audit files too small", "version = 1\n[audit]\nkeep_size = \"1KiB\""),
+    ("audit kept for nothing", "version = 1\n[audit]\nkeep = \"0s\""),
+    ("sink without name and kind", "version = 1\n[[audit.sink]]\n"),
+    ("sink of an unknown kind", "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"sylog\""),
+    (
+        "sink with a path as name",
+        "version = 1\n[[audit.sink]]\nname = \"../a\"\nkind = \"http\"\nurl = \"https://a/\"",
+    ),
+    (
+        "syslog without port and with a URL",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"syslog\"\naddress = \"siem\"\nurl = \"https://a/\"",
+    ),
+    (
+        "TLS without authorities",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"syslog\"\naddress = \"siem:6514\"\ntls = true",
+    ),
+    (
+        "authorities without TLS",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"syslog\"\naddress = \"siem:514\"\nca = \"x\"",
+    ),
+    (
+        "HTTP in clear to elsewhere",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://127.siem.example/\"",
+    ),
+    (
+        "HTTP with a password in the URL",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://u:p@siem/\"",
+    ),
+    (
+        "two sinks of one name",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://a/\"\n[[audit.sink]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://b/\"",
+    ),
+    (
+        "sink of an unknown format",
+        "version = 1\n[[audit.sink]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://a/\"\nformat = \"cef\"",
+    ),
     ("unknown section key", "version = 1\n[capacity]\nagent = 5"),
 ];
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Capacity, Settings, StormBudget};
+use crate::config::{AuditSettings, Capacity, ExportFormat, Settings, SinkTarget, StormBudget};
 
 #[test]
 fn one_line_is_enough_and_the_rest_is_default() {
@@ -45,6 +45,33 @@ fn a_later_file_overrides_an_earlier_one_key_by_key() {
     assert_eq!(settings.policies, folder.path().join("p"));
     let storm = StormBudget { revocations: 0, per: Duration::from_secs(60) };
     assert_eq!(settings.storm_budget, storm);
+}
+
+#[test]
+fn the_audit_trail_is_kept_for_90_days_and_sent_nowhere_by_default() {
+    let audit = super::load("version = 1\n[audit]").expect("valid").audit;
+    assert_eq!(audit, AuditSettings::default());
+    assert_eq!((audit.rotate_size, audit.keep_size), (64 << 20, 4 << 30));
+    assert_eq!((audit.keep.as_secs(), audit.sinks.len()), (90 * 86_400, 0));
+}
+
+#[test]
+fn sinks_are_read_with_files_that_count_from_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("enforcer.toml");
+    let text = "version = 1\n[audit]\nrotate_size = \"1MiB\"\nkeep = \"7d\"\nkeep_size = \"2GiB\"\n\
+        [[audit.sink]]\nname = \"a\"\nkind = \"syslog\"\nformat = \"ocsf\"\naddress = \"[::1]:6514\"\ntls = true\nca = \"ca.pem\"\n\
+        [[audit.sink]]\nname = \"b\"\nkind = \"http\"\nurl = \"http://127.0.0.1:8080/x\"\ntoken_file = \"/t\"";
+    std::fs::write(&path, text).expect("written");
+    let audit = Settings::load(&path).expect("valid").audit;
+    assert_eq!((audit.rotate_size, audit.keep_size), (1 << 20, 2 << 30));
+    assert_eq!(audit.keep, Duration::from_secs(7 * 86_400));
+    let ca = Some(folder.path().join("ca.pem"));
+    let syslog = SinkTarget::Syslog { host: "::1".into(), port: 6514, ca };
+    let url = "http://127.0.0.1:8080/x".into();
+    let http = SinkTarget::Http { url, token: Some("/t".into()), ca: None };
+    assert_eq!(audit.sinks.iter().map(|sink| &sink.to).collect::<Vec<_>>(), [&syslog, &http]);
+    assert_eq!(audit.sinks[0].format, ExportFormat::Ocsf);
 }
 
 #[test]
