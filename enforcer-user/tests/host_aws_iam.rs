@@ -83,7 +83,8 @@ impl Moto {
         let version = if service == "sts" { "2011-06-15" } else { "2010-05-08" };
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", version);
-        let body = form.extend_pairs(parameters).finish();
+        // As AWS's own clients write it, which is what moto verifies.
+        let body = form.extend_pairs(parameters).finish().replace('*', "%2A");
         let url = format!("{}/", self.server.base);
         let mut request = self.http.post(&url).header("content-type", FORM);
         for (name, value) in signed(key, service, &url, &body) {

@@ -55,10 +55,12 @@ impl Bao {
         (status, answer.json().await.unwrap_or_default())
     }
 
-    /// A token, and its accessor.
+    /// A token of a role, and its accessor. The leases of a role have a path of
+    /// their own; that of all tokens holds the root's, too.
     async fn issue(&self) -> (String, String) {
+        self.ask("auth/token/roles/agents", ROOT, Some(json!({ "orphan": true }))).await;
         let body = json!({ "ttl": "1h", "policies": ["default"] });
-        let (_, told) = self.ask("auth/token/create", ROOT, Some(body)).await;
+        let (_, told) = self.ask("auth/token/create/agents", ROOT, Some(body)).await;
         let text = |name: &str| told["auth"][name].as_str().expect("issued").to_owned();
         (text("client_token"), text("accessor"))
     }
@@ -96,7 +98,7 @@ async fn a_token_dies_by_its_accessor() {
 async fn a_lease_dies_alone_and_a_prefix_with_all_of_its_leases() {
     let test = "a_lease_dies_alone_and_a_prefix_with_all_of_its_leases";
     let Some(bao) = Bao::start(test).await else { return };
-    let listed = "sys/leases/lookup/auth/token/create?list=true";
+    let listed = "sys/leases/lookup/auth/token/create/agents?list=true";
     let before = bao.ask(listed, ROOT, None).await.1["data"]["keys"].clone();
     let (token, _) = bao.issue().await;
     let after = bao.ask(listed, ROOT, None).await.1["data"]["keys"].clone();
@@ -105,13 +107,13 @@ async fn a_lease_dies_alone_and_a_prefix_with_all_of_its_leases() {
     let lease = fresh.next().and_then(Value::as_str).expect("a lease");
     let (second, _) = bao.issue().await;
     let dir = bao.server.dir.path();
-    let id = secret(dir, "lease", &format!("auth/token/create/{lease}"));
+    let id = secret(dir, "lease", &format!("auth/token/create/agents/{lease}"));
     let credential = killing(dir, &token, bao.revoker(dir, ROOT, VaultTarget::Lease(id)));
     assert_eq!(attempt(&credential, false).await, Outcome::Done(Proof::Confirmed));
     assert!(!bao.is_alive(&token).await && bao.is_alive(&second).await);
     assert_eq!(attempt(&credential, true).await, Outcome::Done(Proof::AlreadyDead));
 
-    let prefix = VaultTarget::Prefix("auth/token/create".into());
+    let prefix = VaultTarget::Prefix("auth/token/create/agents".into());
     let credential = killing(dir, &second, bao.revoker(dir, ROOT, prefix));
     assert_eq!(attempt(&credential, false).await, Outcome::Done(Proof::Confirmed));
     assert!(!bao.is_alive(&second).await);

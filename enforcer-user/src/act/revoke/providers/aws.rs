@@ -62,7 +62,8 @@ impl<'a> Iam<'a> {
     ) -> Result<RequestBuilder, Outcome> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action).append_pair("Version", VERSION);
-        let body = form.extend_pairs(parameters).finish();
+        // As AWS's own clients write it; moto verifies what they would have sent.
+        let body = form.extend_pairs(parameters).finish().replace('*', "%2A");
         let url = format!("{}/", self.endpoint);
         let mut request = self.client.post(&url).header("content-type", FORM);
         for (name, value) in self.signature(&url, &body)? {
