@@ -14,26 +14,34 @@ use enforcer_user::act::{
 };
 use enforcer_user::config::StormBudget;
 use enforcer_user::policy::{
-    AgentName, Credential, CredentialId, CredentialKind, Location, Revoker, SecretRef,
+    AgentName, ClientAuth, Credential, CredentialId, CredentialKind, Location, Revoker, SecretRef,
 };
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const CLIENT_SECRET: &str = "s3cret-enforcer-0123456789-0123456789";
+/// A key that guards nothing.
+const KEY: &str = include_str!("act/no-secret-rsa.pem");
 const RUNS: usize = 15;
 
 /// Written beside `node_modules`, so that Node finds the package.
 const SERVER: &str = r#"
 import { Provider } from 'oidc-provider';
 import { createServer } from 'node:http';
+import { createPublicKey } from 'node:crypto';
 const basic = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
   token_endpoint_auth_method: 'client_secret_basic' };
+const jwk = createPublicKey(process.env.KEY).export({ format: 'jwk' });
+const byKey = { ...basic, token_endpoint_auth_method: 'private_key_jwt',
+  token_endpoint_auth_signing_alg: 'RS256',
+  jwks: { keys: [{ ...jwk, kid: 'k1', use: 'sig', alg: 'RS256' }] } };
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
   const base = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(base, {
     clients: [{ client_id: 'agent', client_secret: process.env.SECRET, ...basic },
-              { client_id: 'enforcer', client_secret: process.env.SECRET, ...basic }],
+              { client_id: 'enforcer', client_secret: process.env.SECRET, ...basic },
+              { client_id: 'enforcer-by-key', ...byKey }],
     features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: () => true } } });
@@ -56,7 +64,7 @@ impl Server {
         let script = tempfile::Builder::new().suffix(".mjs").tempfile_in(dir).expect("a script");
         std::fs::write(script.path(), SERVER).expect("written");
         let mut command = Command::new("node");
-        command.arg(script.path()).env("SECRET", CLIENT_SECRET);
+        command.arg(script.path()).env("SECRET", CLIENT_SECRET).env("KEY", KEY);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("node starts");
         let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
@@ -95,7 +103,19 @@ fn secret(dir: &Path, name: &str, value: &str) -> SecretRef {
     SecretRef::File(path)
 }
 
-fn credential(dir: &Path, base: &str) -> Credential {
+/// The enforcer as either client.
+fn by_secret(dir: &Path, _: &str) -> (String, ClientAuth) {
+    ("enforcer".into(), ClientAuth::Secret(secret(dir, "client-secret", CLIENT_SECRET)))
+}
+
+fn by_key(dir: &Path, base: &str) -> (String, ClientAuth) {
+    let (key, key_id) = (secret(dir, "client-key", KEY), Some("k1".to_owned()));
+    let auth = ClientAuth::PrivateKey { key, key_id, audience: base.to_owned() };
+    ("enforcer-by-key".into(), auth)
+}
+
+fn credential(dir: &Path, base: &str, client: (String, ClientAuth)) -> Credential {
+    let (client_id, client_auth) = client;
     Credential {
         id: CredentialId::parse("token").expect("a valid id"),
         agents: vec![AgentName::parse("agent").expect("a valid name")],
@@ -108,21 +128,25 @@ fn credential(dir: &Path, base: &str) -> Credential {
         revoke: Some(Revoker::OAuth2 {
             endpoint: format!("{base}/token/revocation"),
             introspect: format!("{base}/token/introspection"),
-            client_id: "enforcer".into(),
-            client_secret: secret(dir, "client-secret", CLIENT_SECRET),
+            client_id,
+            client_auth,
         }),
         location: Location { file: Arc::new(PathBuf::from("c.toml")), line: 1 },
     }
 }
 
 /// The worker goes on until its handle is dropped.
-fn acting(state_dir: &Path, base: &str) -> (Act, UnboundedReceiver<Report>) {
+fn acting(
+    state_dir: &Path,
+    base: &str,
+    client: (String, ClientAuth),
+) -> (Act, UnboundedReceiver<Report>) {
     let (sender, reports) = unbounded_channel();
     let setup = Setup {
         state_dir: state_dir.into(),
         boot_id: "boot".into(),
         storm: StormBudget { revocations: 0, per: Duration::from_secs(1) },
-        credentials: vec![credential(state_dir, base)],
+        credentials: vec![credential(state_dir, base, client)],
         quarantine: Arc::new(NoKernel),
         reports: sender,
     };
@@ -151,7 +175,8 @@ async fn real_tokens_die_and_their_server_says_so() {
     };
     let server = Server::start(Path::new(&dir));
     let state = tempfile::tempdir().expect("a directory");
-    let (act, mut reports) = acting(state.path(), &server.base);
+    let client = by_secret(state.path(), &server.base);
+    let (act, mut reports) = acting(state.path(), &server.base, client);
     let http = reqwest::Client::new();
     let mut took = Vec::new();
     for _ in 0..RUNS {
@@ -171,4 +196,27 @@ async fn real_tokens_die_and_their_server_says_so() {
     }
     took.sort();
     println!("decision to dead token: median {:?}, worst {:?}", took[RUNS / 2], took[RUNS - 1]);
+}
+
+/// Each assertion is taken once, so revocation and introspection need their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_a_private_key_revokes_too() {
+    let Some(dir) = std::env::var_os("ENFORCER_TEST_OIDC_DIR") else {
+        eprintln!(
+            "SKIP: a_client_with_a_private_key_revokes_too: ENFORCER_TEST_OIDC_DIR does not name an installed oidc-provider"
+        );
+        return;
+    };
+    let server = Server::start(Path::new(&dir));
+    let state = tempfile::tempdir().expect("a directory");
+    let client = by_key(state.path(), &server.base);
+    let (act, mut reports) = acting(state.path(), &server.base, client);
+    let http = reqwest::Client::new();
+    let issued = server.post(&http, "/token", &[("grant_type", "client_credentials")]).await;
+    let token = issued["access_token"].as_str().expect("a token");
+    secret(state.path(), "token", token);
+    act.revoke("token", "test").await.expect("taken on");
+    assert_eq!(counted(&mut reports).await.outcome, "confirmed");
+    let life = server.post(&http, "/token/introspection", &[("token", token)]).await;
+    assert_eq!(life["active"], false);
 }

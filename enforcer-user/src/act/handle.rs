@@ -105,7 +105,7 @@ pub enum CredentialState {
 /// What a revocation would do, for a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokePlan {
-    /// `oauth2`, `webhook` or `command`.
+    /// The word of `via`.
     pub provider: &'static str,
     /// The calls, one line each.
     pub calls: Vec<String>,

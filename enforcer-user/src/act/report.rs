@@ -19,7 +19,7 @@ pub enum Report {
 /// How an attempt ended, in closed vocabularies fit for labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevocationReport {
-    /// `oauth2`, `webhook`, `command` or `none`.
+    /// The word of `via`, or `none`.
     pub provider: &'static str,
     /// `confirmed`, `retried`, `failed`, `over-budget` or `no-revoker`.
     pub outcome: &'static str,

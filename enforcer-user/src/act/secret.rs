@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::policy::SecretRef;
@@ -77,6 +77,14 @@ pub enum SecretError {
     },
 }
 
+/// The same, all lines of it: a key in PEM or JSON.
+pub fn resolve_whole(reference: &SecretRef) -> Result<SecretString, SecretError> {
+    match reference {
+        SecretRef::File(path) => whole_file(path),
+        SecretRef::Env(name) => from_env(name),
+    }
+}
+
 /// Reads a secret: the first line of a file that only its owner (root, or the
 /// daemon's own user) can read, or a variable of the daemon's environment.
 pub fn resolve(reference: &SecretRef) -> Result<SecretString, SecretError> {
@@ -96,6 +104,13 @@ fn from_env(name: &str) -> Result<SecretString, SecretError> {
 }
 
 fn from_file(path: &Path) -> Result<SecretString, SecretError> {
+    match whole_file(path)?.expose_secret().lines().next().map(str::trim_end) {
+        Some(line) if !line.is_empty() => Ok(line.into()),
+        _ => Err(SecretError::Empty { from: path.display().to_string() }),
+    }
+}
+
+fn whole_file(path: &Path) -> Result<SecretString, SecretError> {
     let failed = |source| SecretError::Read { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
     // The open file is asked, not the path: a swap in between changes nothing.
@@ -107,10 +122,10 @@ fn from_file(path: &Path) -> Result<SecretString, SecretError> {
     }
     let from = || path.display().to_string();
     let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::NotText { from: from() })?;
-    match text.lines().next().map(str::trim_end) {
-        Some(line) if !line.is_empty() => Ok(line.into()),
-        _ => Err(SecretError::Empty { from: from() }),
+    if text.trim().is_empty() {
+        return Err(SecretError::Empty { from: from() });
     }
+    Ok(text.into())
 }
 
 fn guarded(path: &Path, metadata: &std::fs::Metadata) -> Result<(), SecretError> {
@@ -132,8 +147,6 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn written(text: &[u8], mode: u32) -> (tempfile::TempDir, SecretRef) {
@@ -148,6 +161,12 @@ mod tests {
     fn the_first_line_is_the_secret() {
         let (_dir, file) = written(b"s3cret\r\nsecond line\n", 0o600);
         assert_eq!(resolve(&file).expect("readable").expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn a_key_has_all_its_lines() {
+        let (_dir, file) = written(b"first\nsecond\n", 0o600);
+        assert_eq!(resolve_whole(&file).expect("readable").expose_secret(), "first\nsecond\n");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::act::CredentialState;
 use crate::agents::processes;
 use crate::events::wall_clock;
 use crate::kernel::AgentCounters;
-use crate::policy::{Credential, CredentialKind, Mode, Policy, Revoker};
+use crate::policy::{Credential, CredentialKind, Mode, Policy};
 
 const DAY: i64 = 86_400;
 
@@ -142,7 +142,7 @@ fn credential(core: &Core, credential: &Credential) -> CredentialStatus {
         rotate_in_days: age.map(|age| (seconds(credential.rotate_every) - age).div_euclid(DAY)),
         expires: credential.expires,
         last_used: core.used().get(id).copied(),
-        revoker: credential.revoke.as_ref().map(|r| revoker(r).to_owned()),
+        revoker: credential.revoke.as_ref().map(|r| r.as_str().to_owned()),
     }
 }
 
@@ -162,14 +162,6 @@ fn kind(kind: CredentialKind) -> &'static str {
         CredentialKind::ApiKey => "api-key",
         CredentialKind::Lease => "lease",
         CredentialKind::ServiceAccount => "service-account",
-    }
-}
-
-fn revoker(revoker: &Revoker) -> &'static str {
-    match revoker {
-        Revoker::OAuth2 { .. } => "oauth2",
-        Revoker::Webhook { .. } => "webhook",
-        Revoker::Command { .. } => "command",
     }
 }
 

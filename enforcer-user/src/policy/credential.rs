@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::policy::{AgentName, CredentialId, Location};
+use crate::policy::{AgentName, CredentialId, Location, Revoker};
 
 /// One credential of the inventory. Holds references, never secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,43 +52,13 @@ pub enum SecretRef {
     Env(String),
 }
 
-/// How a credential is killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revoker {
-    /// RFC 7009, confirmed with RFC 7662.
-    OAuth2 {
-        /// Revocation endpoint; https, or http to loopback.
-        endpoint: String,
-        /// Introspection endpoint.
-        introspect: String,
-        /// Our client id there.
-        client_id: String,
-        /// Our client secret there.
-        client_secret: SecretRef,
-    },
-    /// A signed POST.
-    Webhook {
-        /// Where; https, or http to loopback.
-        url: String,
-        /// HMAC-SHA256 key for the signature.
-        key: SecretRef,
-    },
-    /// A program, run as the daemon's user, told on stdin.
-    Command {
-        /// Program (absolute) and arguments.
-        argv: Vec<String>,
-        /// Killed after this long.
-        timeout: Duration,
-    },
-}
-
-// === impl Credential, CredentialKind, SecretRef, Revoker ===
+// === impl Credential, CredentialKind, SecretRef ===
 
 impl Credential {
     /// The files that its secret, and those of its revoker, are read from.
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
-        let revoker = self.revoke.as_ref().and_then(Revoker::secret);
-        [Some(&self.secret), revoker].into_iter().flatten().filter_map(SecretRef::file)
+        let revoker = self.revoke.iter().flat_map(Revoker::secrets);
+        std::iter::once(&self.secret).chain(revoker).filter_map(SecretRef::file)
     }
 }
 
@@ -109,26 +79,6 @@ impl CredentialKind {
             Self::ApiKey => "api-key",
             Self::Lease => "lease",
             Self::ServiceAccount => "service-account",
-        }
-    }
-}
-
-impl Revoker {
-    fn secret(&self) -> Option<&SecretRef> {
-        match self {
-            Self::OAuth2 { client_secret: secret, .. } | Self::Webhook { key: secret, .. } => {
-                Some(secret)
-            }
-            Self::Command { .. } => None,
-        }
-    }
-
-    /// The word it is written as.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::OAuth2 { .. } => "oauth2",
-            Self::Webhook { .. } => "webhook",
-            Self::Command { .. } => "command",
         }
     }
 }

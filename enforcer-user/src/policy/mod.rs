@@ -23,10 +23,14 @@ mod load;
 mod tests;
 
 pub use caps::Capability;
-pub use credential::{Credential, CredentialKind, Revoker, SecretRef};
+pub use credential::{Credential, CredentialKind, SecretRef};
 pub use load::{Inventory, load, load_files, parse};
 pub use name::{AgentName, CredentialId};
 pub use response::{Hours, Response, Sampled, Step, Trigger};
+pub use revoker::{
+    Anthropic, AwsIam, AwsKey, AwsTarget, ClientAuth, Gcp, GitHub, GitLab, OpenAi, Revoker, Slack,
+    Vault, VaultTarget,
+};
 pub use types::{
     Limits, Location, Mode, Policy, Ports, ProcessGrants, Rate, Rule, Transport, UnixName,
 };

@@ -14,6 +14,7 @@ use enforcer_user::policy::AgentName;
 /// What the fake was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
@@ -55,6 +56,10 @@ impl FakeProvider {
         format!("http://{}{path}", self.address)
     }
 
+    pub(crate) fn everything(&self) -> Vec<Asked> {
+        self.asked.lock().expect("not poisoned").clone()
+    }
+
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         let asked = self.asked.lock().expect("not poisoned");
         asked.iter().filter(|asked| asked.path == path).cloned().collect()
@@ -73,7 +78,8 @@ fn serve(mut stream: TcpStream, notes: &Mutex<Vec<Asked>>, script: &Script) -> O
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = HashMap::new();
     loop {
         let mut header = String::new();
@@ -84,7 +90,7 @@ fn serve(mut stream: TcpStream, notes: &Mutex<Vec<Asked>>, script: &Script) -> O
     let length = headers.get("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let asked = Asked { path, headers, body: String::from_utf8(body).ok()? };
+    let asked = Asked { method, path, headers, body: String::from_utf8(body).ok()? };
     notes.lock().ok()?.push(asked.clone());
     stream.write_all(&script(&asked)).ok()
 }

@@ -9,8 +9,8 @@ use enforcer_user::act::outbox::{Row, RowState, Violation};
 use enforcer_user::correlate::{Evidence, Finding};
 use enforcer_user::kernel::monotonic_ns;
 use enforcer_user::policy::{
-    AgentName, Credential, CredentialId, CredentialKind, Location, Revoker, SecretRef, Step,
-    Trigger,
+    AgentName, ClientAuth, Credential, CredentialId, CredentialKind, Location, Revoker, SecretRef,
+    Step, Trigger,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub(crate) fn oauth2(dir: &Path, base: &str) -> Revoker {
         endpoint: format!("{base}/revoke"),
         introspect: format!("{base}/introspect"),
         client_id: "enforcer:1".into(),
-        client_secret: secret(dir, "client-secret", CLIENT_SECRET),
+        client_auth: ClientAuth::Secret(secret(dir, "client-secret", CLIENT_SECRET)),
     }
 }
 

@@ -5,6 +5,8 @@ mod fakes;
 mod inventory;
 mod attempts;
 mod oauth2;
+mod providers;
+mod contract;
 mod receivers;
 mod acting;
 mod worker;

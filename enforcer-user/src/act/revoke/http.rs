@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -73,27 +75,62 @@ pub(super) async fn send(request: RequestBuilder, to: &str) -> Result<Answer, Ou
     Ok(Answer { status, retry_after, body: Some(body) })
 }
 
+/// A header's value that is kept out of debug output.
+pub(super) fn secret_header(secret: &SecretString) -> Result<HeaderValue, Outcome> {
+    let value = HeaderValue::from_str(secret.expose_secret());
+    let mut value = value.map_err(|_| Outcome::fail("a secret holds what no header can carry"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 // === impl Answer ===
 
 impl Answer {
-    /// What a status that is not success means. `detail` is the provider's own
-    /// explanation, if it gave one.
+    /// What a status means that is not the one hoped for. `detail` is the
+    /// provider's own explanation, if it gave one.
     pub(super) fn refusal(&self, to: &str, detail: Option<String>) -> Outcome {
+        if self.status.is_success() {
+            return self.unclear(to);
+        }
         let detail = detail.map(|text| format!(": {}", quote(&text))).unwrap_or_default();
         let error = format!("{to} answered {}{detail}", self.status.as_u16());
         match self.status.as_u16() {
             300..=399 => Outcome::fail(format!("{error}; redirects are not followed")),
-            408 | 425 | 429 | 500..=599 => {
+            // A conflict is with something that goes on at the same time (RFC
+            // 9110, section 15.5.10).
+            408 | 409 | 425 | 429 | 500..=599 => {
                 Outcome::Retry { after: self.retry_after, error, accepted: false }
             }
             _ => Outcome::fail(error),
         }
     }
 
+    /// A success whose body does not say what it must: half an answer, or that
+    /// of somebody in between.
+    pub(super) fn unclear(&self, to: &str) -> Outcome {
+        let status = self.status.as_u16();
+        Outcome::retry(format!("{to} answered {status} with something that is none of its answers"))
+    }
+
+    /// [`Answer::refusal`] with whatever explanation the body has.
+    pub(super) fn refused(&self, to: &str) -> Outcome {
+        self.refusal(to, self.json().as_ref().and_then(explanation))
+    }
+
     /// The body as JSON of this shape.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(self.body.as_deref()?).ok()
     }
+}
+
+/// The explanation in the usual shapes: `message` (GitHub, GitLab), `errors`
+/// (Vault), `error` as text or with a `message` (`OpenAI`, Anthropic, Google).
+fn explanation(body: &Value) -> Option<String> {
+    let first = body.get("errors").and_then(|errors| errors.get(0));
+    let error = body.get("error");
+    let nested = error.and_then(|error| error.get("message"));
+    let text = [nested, body.get("message"), first, error].into_iter().flatten();
+    text.filter_map(Value::as_str).next().map(str::to_owned)
 }
 
 /// Seconds or an HTTP date (RFC 9110, section 10.2.3), at most an hour.

@@ -4,8 +4,10 @@
 mod outcome;
 mod redact;
 mod http;
+mod assertion;
+mod provider;
+mod providers;
 mod notice;
-mod oauth2;
 mod webhook;
 mod command;
 mod dispatch;

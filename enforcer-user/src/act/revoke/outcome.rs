@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::act::secret::SecretError;
+
 /// Result of one attempt to revoke. Errors hold no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -28,6 +30,10 @@ pub enum Outcome {
 pub enum Proof {
     /// Introspection says inactive (RFC 7662, section 2.2).
     Introspected,
+    /// The provider says that it is gone, or refuses it.
+    Confirmed,
+    /// The provider says that it is switched off; it refused to remove it.
+    Disabled,
     /// It was dead before we asked for anything.
     AlreadyDead,
     /// The receiver of a webhook, or a command, took responsibility.
@@ -66,6 +72,13 @@ impl Outcome {
     }
 }
 
+impl From<SecretError> for Outcome {
+    /// Whoever puts the secret right need not ask again.
+    fn from(error: SecretError) -> Self {
+        Self::retry(error.to_string())
+    }
+}
+
 // === impl Proof ===
 
 impl Proof {
@@ -73,6 +86,8 @@ impl Proof {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Introspected => "confirmed by introspection",
+            Self::Confirmed => "confirmed by the provider",
+            Self::Disabled => "confirmed to be switched off, not removed",
             Self::AlreadyDead => "was dead already",
             Self::Acknowledged => "acknowledged by the receiver",
         }

@@ -142,9 +142,8 @@ async fn outcome_of(shared: &Shared, tried: &Try) -> Outcome {
     attempt(&shared.client, job).await
 }
 
-/// Whether the secret at hand is not the one the row is about. Only a token
-/// server is sent the secret itself; others know it by id and fingerprint.
+/// Whether the secret at hand is not the one the row is about.
 fn replaced(row: &Row, credential: &Credential, now: &str) -> bool {
-    let sends_it = matches!(credential.revoke, Some(Revoker::OAuth2 { .. }));
-    sends_it && row.fingerprint.as_deref().is_some_and(|then| then != now)
+    let follows = credential.revoke.as_ref().is_some_and(Revoker::follows_the_secret);
+    follows && row.fingerprint.as_deref().is_some_and(|then| then != now)
 }

@@ -49,8 +49,7 @@ const REVOKE: &[(&str, &str)] = &[
     ("nothing said", ""),
     ("via is no string", "via = 1"),
     ("unknown provider", "via = \"oauth\""),
-    ("later provider", "via = \"aws-iam\""),
-    ("later provider too", "via = \"github\""),
+    ("a secret store is no provider", "via = \"aws-secrets\""),
     ("oauth2 without anything", "via = \"oauth2\""),
     (
         "oauth2 with unknown key",
@@ -63,6 +62,123 @@ const REVOKE: &[(&str, &str)] = &[
     (
         "client secret itself",
         "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nclient_secret = \"hunter2-hunter2\"",
+    ),
+    (
+        "secret and private key",
+        "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nclient_secret = { env = \"S\" }\nprivate_key = { env = \"K\" }\naudience = \"https://a.example\"",
+    ),
+    (
+        "private key for nobody",
+        "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nprivate_key = { env = \"K\" }",
+    ),
+    (
+        "private key itself",
+        "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nprivate_key = \"hunter2-hunter2\"\naudience = \"https://a.example\"",
+    ),
+    (
+        "key id without a key",
+        "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nclient_secret = { env = \"S\" }\nkey_id = \"k\"",
+    ),
+    (
+        "audience without a key",
+        "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\nintrospect = \"https://a.example/i\"\nclient_id = \"c\"\nclient_secret = { env = \"S\" }\naudience = \"https://a.example\"",
+    ),
+    ("vault without anything", "via = \"vault\""),
+    (
+        "vault with nothing to kill",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\n",
+    ),
+    (
+        "vault with two things to kill",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nprefix = \"database/creds/a\"\naccessor = { env = \"A\" }",
+    ),
+    (
+        "vault with a lease itself",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nlease = \"hunter2-hunter2\"",
+    ),
+    (
+        "vault with its token itself",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = \"hunter2-hunter2\"\nprefix = \"a/b\"",
+    ),
+    (
+        "a path that begins with a slash",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nprefix = \"/database/creds/a\"",
+    ),
+    (
+        "a path that climbs",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nprefix = \"database/../sys\"",
+    ),
+    (
+        "a path that is everything",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nprefix = \"\"",
+    ),
+    (
+        "a namespace that is no path",
+        "via = \"vault\"\nendpoint = \"https://v.example\"\ntoken = { env = \"T\" }\nprefix = \"a/b\"\nnamespace = \"a b\"",
+    ),
+    (
+        "vault by plain http",
+        "via = \"vault\"\nendpoint = \"http://v.example\"\ntoken = { env = \"T\" }\nprefix = \"a/b\"",
+    ),
+    ("aws without anything", "via = \"aws-iam\""),
+    (
+        "aws with nothing to kill",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\n",
+    ),
+    (
+        "aws with a key of nobody",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nkey_id = \"AKIAX\"",
+    ),
+    (
+        "aws with a user without a key",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nuser = \"agent\"",
+    ),
+    (
+        "aws with a role and a key",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nrole = \"r\"\nuser = \"agent\"\nkey_id = \"AKIAX\"",
+    ),
+    (
+        "aws with a role by ARN",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nrole = \"arn:aws:iam::1:role/r\"",
+    ),
+    (
+        "aws with a secret where an id belongs",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nuser = \"agent\"\nkey_id = \"hunter2-hunter2/x\"",
+    ),
+    (
+        "aws with its secret itself",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = \"hunter2-hunter2\"\nrole = \"r\"",
+    ),
+    (
+        "an endpoint with a query",
+        "via = \"aws-iam\"\naccess_key_id = \"AKIAOWN\"\nsecret_access_key = { env = \"S\" }\nrole = \"r\"\nendpoint = \"https://iam.example/?x=1\"",
+    ),
+    ("gcp without anything", "via = \"gcp\""),
+    (
+        "gcp with a key by its path",
+        "via = \"gcp\"\nservice_account = \"a@p.example\"\nkey_id = \"projects/p/keys/1\"\ncredentials = { env = \"G\" }",
+    ),
+    ("github with half an app", "via = \"github\"\nclient_id = \"Iv1.a\""),
+    ("github with the other half", "via = \"github\"\nclient_secret = { env = \"S\" }"),
+    ("github with a token", "via = \"github\"\ntoken = \"hunter2-hunter2\""),
+    ("gitlab with an id and nobody to revoke", "via = \"gitlab\"\ntoken_id = 42"),
+    ("gitlab with somebody to revoke nothing", "via = \"gitlab\"\ntoken = { env = \"T\" }"),
+    ("gitlab with an id as text", "via = \"gitlab\"\ntoken_id = \"42\"\ntoken = { env = \"T\" }"),
+    ("slack with a token", "via = \"slack\"\ntoken = { env = \"T\" }"),
+    ("slack by plain http", "via = \"slack\"\nendpoint = \"http://slack.example\""),
+    ("openai without anything", "via = \"openai\""),
+    (
+        "openai with a key where its id belongs",
+        "via = \"openai\"\nproject = \"proj_a\"\nkey_id = \"sk hunter2-hunter2\"\nadmin_key = { env = \"K\" }",
+    ),
+    (
+        "openai with its admin key itself",
+        "via = \"openai\"\nproject = \"proj_a\"\nkey_id = \"key_a\"\nadmin_key = \"hunter2-hunter2\"",
+    ),
+    ("anthropic without anything", "via = \"anthropic\""),
+    (
+        "anthropic with a project",
+        "via = \"anthropic\"\nkey_id = \"apikey_1\"\nadmin_key = { env = \"K\" }\nproject = \"p\"",
     ),
     ("webhook without anything", "via = \"webhook\""),
     ("no URL", "via = \"webhook\"\nurl = \"revoke me\"\nkey = { env = \"K\" }"),

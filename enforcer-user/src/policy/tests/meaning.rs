@@ -7,8 +7,8 @@ use time::macros::{date, datetime};
 
 use crate::config::Settings;
 use crate::policy::{
-    CredentialKind, Inventory, Mode, Policy, Rate, Revoker, Sampled, SecretRef, Step, Trigger,
-    parse,
+    AwsTarget, ClientAuth, CredentialKind, Inventory, Mode, Policy, Rate, Revoker, Sampled, SecretRef,
+    Step, Trigger, VaultTarget, parse,
 };
 
 fn read(policy: &str, credentials: Option<&str>) -> Inventory {
@@ -160,8 +160,9 @@ fn a_credential_says_all_of_it() {
     assert_eq!(credential.rotate_every, Duration::from_secs(30 * 86_400));
     // Relative to the folder of the file, here the current one.
     assert_eq!(credential.secret, SecretRef::File(PathBuf::from("secrets/token")));
-    let Some(Revoker::OAuth2 { client_secret, .. }) = &credential.revoke else { panic!("oauth2") };
-    assert_eq!(*client_secret, SecretRef::File("/etc/enforcer/secrets/client".into()));
+    let Some(Revoker::OAuth2 { client_auth, .. }) = &credential.revoke else { panic!("oauth2") };
+    let client_secret = SecretRef::File("/etc/enforcer/secrets/client".into());
+    assert_eq!(*client_auth, ClientAuth::Secret(client_secret));
 }
 
 #[test]
@@ -186,4 +187,77 @@ fn webhook_and_command_are_read_with_their_defaults() {
     assert_eq!(none.rotate_every, Duration::from_secs(90 * 86_400));
     let (url, key) = ("https://h.example/r".to_owned(), SecretRef::Env("HOOK".into()));
     assert_eq!(webhook.revoke, Some(Revoker::Webhook { url, key }));
+}
+
+/// A credential with this revoker.
+fn revoker(text: &str) -> Revoker {
+    let text = format!(
+        "version = 1\n[[credential]]\nid = \"x\"\nagent = \"a\"\nkind = \"api-key\"\n\
+         secret = {{ env = \"K\" }}\n[credential.revoke]\n{text}"
+    );
+    let mut inventory = read("version = 1\nagent = \"a\"", Some(&text));
+    inventory.credentials.remove(0).revoke.expect("a revoker")
+}
+
+#[test]
+fn providers_have_their_public_address_unless_another_is_given() {
+    let own = |text: &str| match revoker(text) {
+        Revoker::AwsIam(spec) => spec.endpoint,
+        Revoker::Gcp(spec) => spec.endpoint,
+        Revoker::GitHub(spec) => spec.endpoint,
+        Revoker::GitLab(spec) => spec.endpoint,
+        Revoker::Slack(spec) => spec.endpoint,
+        Revoker::OpenAi(spec) => spec.endpoint,
+        Revoker::Anthropic(spec) => spec.endpoint,
+        other => panic!("{} has none", other.as_str()),
+    };
+    let aws = "via = \"aws-iam\"\nrole = \"r\"\naccess_key_id = \"A\"\n\
+               secret_access_key = { env = \"S\" }";
+    let gcp = "via = \"gcp\"\nservice_account = \"a@p.example\"\nkey_id = \"1\"\n\
+               credentials = { env = \"G\" }";
+    let openai = "via = \"openai\"\nproject = \"p\"\nkey_id = \"k\"\nadmin_key = { env = \"K\" }";
+    let anthropic = "via = \"anthropic\"\nkey_id = \"k\"\nadmin_key = { env = \"K\" }";
+    for (text, public) in [
+        (aws, "https://iam.amazonaws.com"),
+        (gcp, "https://iam.googleapis.com"),
+        ("via = \"github\"", "https://api.github.com"),
+        ("via = \"gitlab\"", "https://gitlab.com"),
+        ("via = \"slack\"", "https://slack.com"),
+        (openai, "https://api.openai.com"),
+        (anthropic, "https://api.anthropic.com"),
+    ] {
+        assert_eq!(own(text), public);
+        let other = format!("{text}\nendpoint = \"http://127.0.0.1:9000/\"");
+        assert_eq!(own(&other), "http://127.0.0.1:9000");
+    }
+}
+
+#[test]
+fn what_a_revoker_kills_is_said_in_one_way() {
+    let server = "via = \"vault\"\nendpoint = \"https://v.example/\"\ntoken = { env = \"T\" }";
+    let vault = |target: &str| match revoker(&format!("{server}\n{target}")) {
+        Revoker::Vault(spec) => spec.target,
+        other => panic!("{}", other.as_str()),
+    };
+    let reference = || SecretRef::Env("L".into());
+    assert_eq!(vault("lease = { env = \"L\" }"), VaultTarget::Lease(reference()));
+    assert_eq!(vault("accessor = { env = \"L\" }"), VaultTarget::Accessor(reference()));
+    let prefix = VaultTarget::Prefix("database/creds/a".into());
+    assert_eq!(vault("prefix = \"database/creds/a/\""), prefix);
+    let key = "via = \"aws-iam\"\nuser = \"u\"\nkey_id = \"AKIA1\"\naccess_key_id = \"A\"\n\
+               secret_access_key = { env = \"S\" }\nsession_token = { env = \"X\" }";
+    let Revoker::AwsIam(spec) = revoker(key) else { panic!("aws") };
+    assert_eq!(spec.target, AwsTarget::Key { user: "u".into(), key_id: "AKIA1".into() });
+    assert_eq!(spec.key.session, Some(SecretRef::Env("X".into())));
+}
+
+#[test]
+fn a_client_proves_itself_by_a_private_key_too() {
+    let text = "via = \"oauth2\"\nendpoint = \"https://a.example/r\"\n\
+                introspect = \"https://a.example/i\"\nclient_id = \"c\"\n\
+                private_key = { file = \"/k.pem\" }\nkey_id = \"k1\"\naudience = \"https://a.example\"";
+    let Revoker::OAuth2 { client_auth, .. } = revoker(text) else { panic!("oauth2") };
+    let key = SecretRef::File("/k.pem".into());
+    let audience = "https://a.example".to_owned();
+    assert_eq!(client_auth, ClientAuth::PrivateKey { key, key_id: Some("k1".into()), audience });
 }
