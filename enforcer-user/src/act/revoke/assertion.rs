@@ -74,7 +74,7 @@ impl SigningKey {
             }
             // SEC1 does not hold the public key in a way that ring reads, and
             // later kinds are none that the algorithms above sign with.
-            _ => None,
+            PrivateKeyDer::Sec1(_) | _ => None,
         };
         key.ok_or_else(|| NO_KEY.to_owned())
     }

@@ -7,8 +7,8 @@ use time::macros::{date, datetime};
 
 use crate::config::Settings;
 use crate::policy::{
-    AwsTarget, ClientAuth, CredentialKind, Inventory, Mode, Policy, Rate, Revoker, Sampled, SecretRef,
-    Step, Trigger, VaultTarget, parse,
+    AwsTarget, ClientAuth, CredentialKind, Inventory, Mode, Policy, Rate, Revoker, Sampled,
+    SecretRef, Step, Trigger, VaultTarget, parse,
 };
 
 fn read(policy: &str, credentials: Option<&str>) -> Inventory {
@@ -209,7 +209,10 @@ fn providers_have_their_public_address_unless_another_is_given() {
         Revoker::Slack(spec) => spec.endpoint,
         Revoker::OpenAi(spec) => spec.endpoint,
         Revoker::Anthropic(spec) => spec.endpoint,
-        other => panic!("{} has none", other.as_str()),
+        Revoker::OAuth2 { .. }
+        | Revoker::Vault(_)
+        | Revoker::Webhook { .. }
+        | Revoker::Command { .. } => panic!("it has none"),
     };
     let aws = "via = \"aws-iam\"\nrole = \"r\"\naccess_key_id = \"A\"\n\
                secret_access_key = { env = \"S\" }";
@@ -235,9 +238,10 @@ fn providers_have_their_public_address_unless_another_is_given() {
 #[test]
 fn what_a_revoker_kills_is_said_in_one_way() {
     let server = "via = \"vault\"\nendpoint = \"https://v.example/\"\ntoken = { env = \"T\" }";
-    let vault = |target: &str| match revoker(&format!("{server}\n{target}")) {
-        Revoker::Vault(spec) => spec.target,
-        other => panic!("{}", other.as_str()),
+    let vault = |target: &str| {
+        let revoker = revoker(&format!("{server}\n{target}"));
+        let Revoker::Vault(spec) = revoker else { panic!("{}", revoker.as_str()) };
+        spec.target
     };
     let reference = || SecretRef::Env("L".into());
     assert_eq!(vault("lease = { env = \"L\" }"), VaultTarget::Lease(reference()));
