@@ -252,3 +252,27 @@ fn a_spike_is_told_once_and_says_what_is_usual() {
     let said = "sent 1800000 bytes in 10s, where 1000000 are usual (spike)";
     assert_eq!(finding.summary(), said);
 }
+
+/// False positives: an hour and a half of real traffic, in bursts with rest
+/// between them, at the default score. Then somebody takes something along.
+#[test]
+fn recorded_traffic_is_no_spike_and_a_theft_amid_it_is_one() {
+    let recorded = include_str!("recorded.txt").lines().filter(|line| !line.starts_with('#'));
+    let recorded: Vec<(u64, u64)> = recorded
+        .map(|line| {
+            let (second, bytes) = line.split_once(' ').expect("two numbers");
+            (second.parse().expect("a number"), bytes.parse().expect("a number"))
+        })
+        .collect();
+    let spike = Trigger::Spike(Sampled::Bytes);
+    let mut correlator = watching(vec![respond(spike, 8, REVOKE)]);
+    let a1 = agent("a1");
+    let mut told = Vec::new();
+    for &(second, bytes) in &recorded {
+        told.extend(correlator.sample(&a1, &sample(second, bytes)));
+    }
+    assert_eq!(told, []);
+    let end = recorded.last().expect("not empty").0;
+    let theft = correlator.sample(&a1, &sample(end + 60, 1_000_000));
+    assert_eq!(theft.len(), 1, "a megabyte, where kilobytes are usual");
+}
