@@ -146,8 +146,12 @@ fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// The innermost cause: reqwest's own message repeats the URL, not the reason.
 fn cause(error: &reqwest::Error) -> String {
+    quote(&innermost(error))
+}
+
+/// The innermost cause: reqwest's own message repeats the URL, not the reason.
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".into();
     }
@@ -155,7 +159,7 @@ fn cause(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    quote(&cause.to_string())
+    cause.to_string()
 }
 
 #[cfg(test)]

@@ -13,5 +13,6 @@ mod command;
 mod dispatch;
 
 pub use dispatch::{Job, attempt, calls, provider};
+pub(crate) use http::innermost;
 pub use http::{ClientError, client};
 pub use outcome::{Outcome, Proof};

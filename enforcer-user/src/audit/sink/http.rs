@@ -8,6 +8,7 @@ use reqwest::{Certificate, Client, redirect};
 use secrecy::ExposeSecret;
 
 use super::target::{Line, Trouble};
+use crate::act::revoke::innermost;
 use crate::act::secret;
 use crate::policy::SecretRef;
 
@@ -43,7 +44,7 @@ impl Http {
             request = request.bearer_auth(token.expose_secret());
         }
         let answer = request.body(body).send().await;
-        let answer = answer.map_err(|error| Trouble::Later(cause(&error)))?;
+        let answer = answer.map_err(|error| Trouble::Later(innermost(&error)))?;
         self.client = Some(client);
         let status = answer.status();
         match status.as_u16() {
@@ -70,18 +71,6 @@ impl Http {
             let certificates = certificates.map_err(|error| unread(error.to_string()))?;
             builder = builder.tls_certs_only(certificates);
         }
-        builder.build().map_err(|error| cause(&error))
+        builder.build().map_err(|error| innermost(&error))
     }
-}
-
-/// The innermost cause: reqwest's own message repeats the URL, not the reason.
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".into();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
